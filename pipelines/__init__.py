@@ -1,0 +1,1 @@
+"""The pipelines: when each component runs, with its caching and retries (docs/architecture.md)."""

@@ -1,0 +1,1 @@
+"""What `make` runs: generated pages and golden files. Not part of the package."""
