@@ -1,22 +1,20 @@
 # One image for every component and for the model server: non-root, nothing installed at run time.
 FROM docker.io/library/python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends binutils >/dev/null
 RUN python3 -m venv --without-pip /opt/evergreen
 WORKDIR /src
 COPY requirements.txt .
 RUN python3 -m pip --python /opt/evergreen/bin/python install --quiet --no-compile --require-hashes -r requirements.txt
 COPY tools/slim.py tools/slim.py
-COPY pyproject.toml README.md LICENSE ./
 COPY evergreen evergreen
 COPY components components
 COPY pipelines pipelines
-# A pod's root file system is read-only: byte code is written here, once, or every task would compile anew.
-RUN python3 tools/slim.py /opt/evergreen \
- && site=$(/opt/evergreen/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+RUN site=$(/opt/evergreen/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
  && cp -r evergreen components pipelines "$site/" \
  && printf '%s\n' '#!/opt/evergreen/bin/python' 'from evergreen.cli.__main__ import main' 'main()' > /opt/evergreen/bin/evergreen \
  && chmod 0755 /opt/evergreen/bin/evergreen \
- && /opt/evergreen/bin/python -m compileall -q -j 0 "$site"
+ && python3 tools/slim.py /opt/evergreen
 
 FROM docker.io/library/python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="evergreen-python" org.opencontainers.image.licenses="Apache-2.0"

@@ -11,7 +11,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; messages go to standard error."""
-    import click
+    import typer
 
     from evergreen.cli.app import app
     from evergreen.errors import EvergreenError
@@ -23,12 +23,12 @@ def run(arguments: list[str]) -> int:
     except EvergreenError as error:
         print(f"evergreen: {error}", file=sys.stderr)
         return error.exit_code
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
+    except typer.TyperException as error:
+        getattr(error, "show", lambda: print(f"evergreen: {error}", file=sys.stderr))()
         return 2
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("evergreen: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:

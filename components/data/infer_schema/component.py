@@ -1,0 +1,42 @@
+"""Infer a table's schema from its profile, or take the baseline's."""
+
+from kfp import dsl
+
+from evergreen.images import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def infer_schema(
+    project: str,
+    profile: dsl.Input[dsl.Artifact],
+    baseline: dsl.Input[dsl.Model],
+    schema: dsl.Output[dsl.Artifact],
+):
+    """Take the schema of the blessed baseline where there is one, else infer it from the profile.
+
+    The first schema has room for what chance would change: types, shares missing and invalid, domains of
+    categories and of the label, ranges wide enough for new records but not for another unit. It is YAML that
+    people read and edit. Refuses a baseline whose schema is broken, naming the line.
+
+    Args:
+        project: The project file's text.
+        profile: The profile of this run's table.
+        baseline: The bundle of the blessed model; an empty folder when there is none yet.
+
+    Returns:
+        schema: `schema.yaml`, what `validate_data` holds the table to.
+    """
+    from evergreen.runtime import task
+
+    with task("infer_schema"):
+        from pathlib import Path
+
+        from evergreen.files import write_text
+        from evergreen.profile.baseline import schema_for
+        from evergreen.profile.model import Profile
+        from evergreen.project import parse_project
+
+        parse_project(project)
+        chosen = schema_for(Profile.read(Path(profile.path)), Path(baseline.path))
+        schema.metadata.update(version=chosen.version, columns=len(chosen.columns))
+        write_text(Path(schema.path), chosen.to_yaml())

@@ -1,0 +1,1 @@
+"""Profile a table: counts, moments, bins, frequent and distinct values of every column."""

@@ -1,0 +1,1 @@
+"""Hold a table to its schema, its volume and its frozen baseline."""

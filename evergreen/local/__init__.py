@@ -1,0 +1,1 @@
+"""The embedded platform, and runs of a pipeline on this machine."""

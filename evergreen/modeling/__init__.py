@@ -1,0 +1,1 @@
+"""Split, pipeline, tune, train and evaluate: plain functions over Parquet folders and a project."""

@@ -1,0 +1,197 @@
+"""Which part a row belongs to, as a SQL expression over the row and a few cut values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from evergreen.errors import DataError, InputError
+from evergreen.modeling.task import Target
+from evergreen.project.model import Project, Split
+from evergreen.tables import identifier, literal
+
+PARTS = ("train", "validation", "test")
+_SPACE = 2**64
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """How rows are assigned.
+
+    Attributes:
+        method: `time`, `entity`, `stratified` or `hash`.
+        sql: An expression that gives `train`, `validation` or `test` for a row.
+        by: The columns that it reads, besides the label of a stratified split.
+        boundaries: For `time`: the first time of validation and of test.
+        note: Why `auto` did not take the method it looks for first; else empty.
+    """
+
+    method: str
+    sql: str
+    by: tuple[str, ...]
+    boundaries: dict[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+def assign(
+    con: duckdb.DuckDBPyConnection,
+    source: str,
+    types: Mapping[str, str],
+    project: Project,
+    meta: Mapping[str, Any],
+    target: Target,
+) -> Assignment:
+    """Choose the method and its cut values for a table.
+
+    `auto` is by time where the rows have three times or more, else by entity where entities have several
+    rows, else stratified by class, else by a hash of the row's key.
+
+    Raises:
+        InputError: when the method needs a time or an entity that the training set does not have.
+        DataError: when there are too few distinct times.
+    """
+    split = project.split
+    time, by = meta.get("time"), tuple(split.by or meta.get("entity") or ())
+    unknown = [c for c in by if c not in types]
+    if unknown:
+        raise InputError(
+            "split.by", f"the training set has no column {unknown[0]!r}", f"one of {', '.join(sorted(types))}"
+        )
+    method: str = split.method
+    note = ""
+    if method == "auto":
+        method, note = _automatic(con, source, time, by, target, bool(split.by))
+    if method == "time":
+        if not time:
+            raise InputError(
+                "split.method", "`time`, but the project names no time column", remedy="Set `time`."
+            )
+        return _by_time(con, source, time, split, note)
+    if method == "entity":
+        if not by:
+            raise InputError(
+                "split.method", "`entity`, but the project names none", remedy="Set `entity` or `split.by`."
+            )
+        return Assignment("entity", _by_hash(hash_of(by, split.seed), split), by, note=note)
+    keys = key_columns(meta, types)
+    if target.classes is None or method == "hash":
+        return Assignment("hash", _by_hash(hash_of(keys, split.seed), split), keys, note=note)
+    return _stratified(con, source, keys, meta["label"], split, note)
+
+
+def key_columns(meta: Mapping[str, Any], types: Mapping[str, str]) -> tuple[str, ...]:
+    """The columns that tell rows apart: the table's key, else every column."""
+    keys = tuple(c for c in meta.get("key") or () if c in types)
+    return keys or tuple(types)
+
+
+def hash_of(names: Sequence[str], seed: int) -> str:
+    """A SQL expression: 64 bits of the MD5 of the columns' text and a seed; the same in every DuckDB."""
+    texts = ", ".join(f"coalesce({identifier(c)}::VARCHAR, chr(30))" for c in names)
+    return f"md5_number_lower(concat_ws(chr(31), {literal(str(seed))}, {texts}))"
+
+
+def _automatic(
+    con: duckdb.DuckDBPyConnection,
+    source: str,
+    time: str | None,
+    by: Sequence[str],
+    target: Target,
+    by_is_given: bool,
+) -> tuple[str, str]:
+    note = ""
+    if time and not by_is_given:
+        (times,) = con.execute(f"SELECT count(DISTINCT {identifier(time)}) FROM {source}").fetchone()
+        if times >= len(PARTS):
+            return "time", ""
+        note = f"not by time: the column {time!r} has {times} different values"
+    if by:
+        names = ", ".join(identifier(c) for c in by)
+        entities, rows = con.execute(
+            f"SELECT count(*), sum(n) FROM (SELECT count(*) AS n FROM {source} GROUP BY {names})"
+        ).fetchone()
+        if by_is_given or entities < rows:
+            return "entity", note
+    return ("stratified" if target.classes is not None else "hash"), note
+
+
+def _by_time(con: duckdb.DuckDBPyConnection, source: str, time: str, split: Split, note: str) -> Assignment:
+    """Cut at the times that come nearest to the fractions; a time is never on both sides."""
+    column = identifier(time)
+    missing = con.execute(f"SELECT count(*) FROM {source} WHERE {column} IS NULL").fetchone()[0]
+    if missing:
+        raise DataError(f"time column {time!r}", f"no value in {missing} rows", "a time in every row")
+    counted = f"""
+        SELECT t, sum(n) OVER (ORDER BY t DESC) AS newer, sum(n) OVER () AS total,
+            row_number() OVER (ORDER BY t) AS k
+        FROM (SELECT {column} AS t, count(*) AS n FROM {source} GROUP BY 1)"""
+    nearest = (
+        "SELECT t::VARCHAR, k FROM ({}) WHERE k > {} AND k < {} "
+        "ORDER BY abs(newer - {} * total), t DESC LIMIT 1"
+    )
+    last = con.execute(f"SELECT count(DISTINCT {column}) FROM {source}").fetchone()[0]
+    if last < len(PARTS):
+        raise DataError(
+            f"time column {time!r}",
+            f"{last} different values",
+            "three or more to split by time",
+            "Choose another `split.method`.",
+        )
+    test, k = con.execute(nearest.format(counted, 2, last + 1, split.test)).fetchone()
+    both = split.test + split.validation
+    validation, _ = con.execute(nearest.format(counted, 1, k, both)).fetchone()
+    sql = (
+        f"(CASE WHEN {column} >= {_cast(test, column)} THEN 'test' "
+        f"WHEN {column} >= {_cast(validation, column)} THEN 'validation' ELSE 'train' END)"
+    )
+    return Assignment("time", sql, (time,), {"validation": validation, "test": test}, note)
+
+
+def _cast(text: str, column: str) -> str:
+    """A value of the column's own type from its text."""
+    return f"cast_to_type({literal(text)}, {column})"
+
+
+def _by_hash(hash_sql: str, split: Split) -> str:
+    test = int(split.test * _SPACE)
+    validation = int((split.test + split.validation) * _SPACE)
+    return (
+        f"(CASE WHEN {hash_sql} < {test} THEN 'test' WHEN {hash_sql} < {validation} THEN 'validation' "
+        "ELSE 'train' END)"
+    )
+
+
+def _stratified(
+    con: duckdb.DuckDBPyConnection,
+    source: str,
+    keys: Sequence[str],
+    label: str,
+    split: Split,
+    note: str,
+) -> Assignment:
+    """Within each class the rows of the lowest hashes are test, the next validation: exact shares."""
+    column, hash_sql = identifier(label), hash_of(keys, split.seed)
+    rows = con.execute(
+        f"""
+        WITH ranked AS (
+            SELECT {column} AS label, {hash_sql} AS h,
+                row_number() OVER (PARTITION BY {column} ORDER BY {hash_sql}) AS k,
+                count(*) OVER (PARTITION BY {column}) AS n
+            FROM {source})
+        SELECT label,
+            max(h) FILTER (WHERE k <= floor(n * {split.test} + 0.5)),
+            max(h) FILTER (WHERE k <= floor(n * {split.test} + 0.5) + floor(n * {split.validation} + 0.5))
+        FROM ranked GROUP BY label ORDER BY label"""
+    ).fetchall()
+    cases = ""
+    for value, test, both in rows:
+        inner = _below(hash_sql, test, "test", _below(hash_sql, both, "validation"))
+        cases += f"WHEN {column} = {literal(value)} THEN {inner} "
+    return Assignment("stratified", f"(CASE {cases}END)", tuple(keys), note=note)
+
+
+def _below(hash_sql: str, cut: int | None, part: str, otherwise: str = "'train'") -> str:
+    if cut is None:
+        return otherwise
+    return f"CASE WHEN {hash_sql} <= {cut} THEN {part!r} ELSE {otherwise} END"

@@ -1,0 +1,113 @@
+"""The sources of a rendered project file, and what happens to values in them that do not fit."""
+
+from collections.abc import Sequence
+
+from evergreen.project.document import flow
+from evergreen.project.init.comments import comment
+from evergreen.project.init.plan import Plan
+from evergreen.project.init.survey import FEW, Column, Table, policy
+from evergreen.project.init.times import Clock
+from evergreen.tables import identifier
+
+
+def sources(plan: Plan, paths: dict[str, str]) -> list[str]:
+    """The section `sources`."""
+    lines = comment(
+        "The tables. A path may be local (from this file's folder), s3:// or gs://, and hold `*`."
+    )
+    lines.append("sources:")
+    for table, clock, numbered in _tables(plan):
+        lines += _source(plan, table, clock, paths[table.name], numbered)
+    return lines
+
+
+def _tables(plan: Plan) -> list[tuple[Table, Clock | None, bool]]:
+    """Each table with its time, and whether its rows must be numbered."""
+    return [(plan.table, plan.clock, plan.numbered), *((j.table, j.clock, False) for j in plan.joined)]
+
+
+def _file_source(table: Table, clock: Clock | None, numbered: bool) -> str:
+    """The name of the source that reads the file; a query over it, if one is needed, has the table's name."""
+    return f"{table.name}_file" if numbered or (clock and clock.sql) else table.name
+
+
+def _source(plan: Plan, table: Table, clock: Clock | None, path: str, numbered: bool) -> list[str]:
+    name = _file_source(table, clock, numbered)
+    lines = [f"  {name}:", f"    path: {flow(path)}"]
+    types = _types(plan, table, clock)
+    if types:
+        lines += comment(
+            "What the columns hold. A value that does not fit stops the run; see `repair`.", "    "
+        )
+        lines += ["    types:", *(f"      {flow(c)}: {t}" for c, t in types.items())]
+    if clock and not clock.sql:
+        lines.append(f"    time: {flow(clock.column)}")
+        if table is not plan.table:
+            lines += comment("How much later than its time a row becomes known:", "    ")
+            lines.append("    # delay: 1d")
+    return lines + (_query(table, clock, numbered, name) if name != table.name else [])
+
+
+def _query(table: Table, clock: Clock | None, numbered: bool, file: str) -> list[str]:
+    items = "*"
+    lines = [f"  {table.name}:"]
+    if clock and clock.sql:
+        lines += comment(f"`{clock.column}`: {clock.why}.", "    ")
+        items = f"* REPLACE ({clock.sql} AS {identifier(clock.column)})"
+    if numbered:
+        lines += comment("Rows get a number, because no columns of the table name them.", "    ")
+        items += ", row_number() OVER () AS row_number"
+    lines.append(f"    sql: {flow(f'SELECT {items} FROM {file}')}")
+    return lines + ([f"    time: {flow(clock.column)}"] if clock else [])
+
+
+def _types(plan: Plan, table: Table, clock: Clock | None) -> dict[str, str]:
+    """Types where a file says none: every column of CSV; and of entities that differ between tables."""
+    types = {c: "text" for c in plan.asked.entity if c in plan.texts and c in table.columns}
+    if table.format != "csv":
+        return types
+    names = {*plan.asked.entity, plan.asked.label, *plan.key}
+    for column in table.columns.values():
+        found_anew = column.written or column.given == 0 or (clock and column.name == clock.column)
+        if not found_anew and column.name not in types and column.name not in table.mixed:
+            types[column.name] = _type(column, exact=column.name in names or column.distinct <= 20)
+    return types
+
+
+def _type(column: Column, *, exact: bool) -> str:
+    if column.kind == "text":
+        return "category" if column.distinct <= FEW else "text"
+    # A measure that happens to be whole today may be 37.5 tomorrow.
+    return "number" if column.kind == "integer" and not exact else str(column.kind)
+
+
+def repair(plan: Plan) -> list[str]:
+    """The section `repair`; empty when every value fits."""
+    lines: list[str] = []
+    for table, clock, numbered in _tables(plan):
+        file, mixed, late = _file_source(table, clock, numbered), _mixed(table), _late(clock)
+        in_query = clock is not None and bool(clock.sql)
+        lines += _policies(file, mixed + ([] if in_query else late))
+        lines += _policies(table.name, late if in_query else [])
+    said = comment("What happens to values that do not fit; `invalid` is fail, missing or drop (the row).")
+    return [*said, "repair:", *lines] if lines else []
+
+
+def _mixed(table: Table) -> list[str]:
+    lines: list[str] = []
+    for column, finding in table.mixed.items():
+        others, type_ = finding.values - finding.fitting, policy(finding).type
+        said = f"{others:,} of {finding.values:,} values of `{column}` are no {type_}: they count as missing."
+        lines += [*comment(said, "    "), f"    {flow(column)}: {{type: {type_}, invalid: missing}}"]
+    return lines
+
+
+def _late(clock: Clock | None) -> list[str]:
+    if clock is None or not clock.future:
+        return []
+    said = f"{clock.future:,} rows lie in the future: they are left out."
+    return [*comment(said, "    "), f"    {flow(clock.column)}: {{future: drop}}"]
+
+
+def _policies(source: str, lines: Sequence[str]) -> list[str]:
+    return [f"  {source}:", *lines] if lines else []

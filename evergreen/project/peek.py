@@ -1,0 +1,133 @@
+"""One source's local files as a typed Parquet table, by the rules of ingestion, every fault collected."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from evergreen.errors import DataError
+from evergreen.project.model import RepairPolicy, Source
+from evergreen.tables import columns, explained, kind, scan, write_query
+from evergreen.tables.checks import check_misfits, unify
+from evergreen.tables.infer import TextFinding, inspect_text
+from evergreen.tables.locate import locate
+from evergreen.tables.needed import Use
+from evergreen.tables.parquet import file_scan
+from evergreen.tables.shape import Asked, Raw, plan_columns
+from evergreen.tables.sql import identifier
+from evergreen.tables.stage import Staged, stage
+
+PART = "part-00000.parquet"
+
+
+@dataclass(frozen=True)
+class Staging:
+    """A source's files read, its columns as the files have them.
+
+    Attributes:
+        raw: The rows, and the columns' types.
+        format: csv, jsonl, parquet or delta.
+    """
+
+    raw: Raw
+    format: str
+
+
+@dataclass
+class Peeked:
+    """A source's table in a folder of its own, and what was found on the way there.
+
+    Attributes:
+        types: Column name to DuckDB type.
+        faults: Columns of mixed types, and values that do not fit, each as the error ingestion would raise.
+    """
+
+    types: dict[str, str] = field(default_factory=dict)
+    faults: list[DataError] = field(default_factory=list)
+
+
+def stage_source(con: duckdb.DuckDBPyConnection, name: str, source: Source, scratch: Path) -> Staging | None:
+    """Read a source's files, nothing decided about types yet; None when they hold nothing at all.
+
+    Args:
+        con: An open connection.
+        name: The source's name.
+        source: Its section; paths are absolute and local.
+        scratch: A folder for the copies.
+
+    Raises:
+        DataError: for files that are missing, corrupt or not in their format.
+    """
+    folder = scratch / "staged" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = [s for s in stage(con, source, locate(name, source).files, folder) if s.path is not None]
+    if not staged:
+        return None
+    types, _ = unify(con, f"source {name}", staged)
+    return Staging(_raw(name, staged, types), staged[0].format)
+
+
+def _raw(name: str, staged: list[Staged], types: Mapping[str, str]) -> Raw:
+    """The staged rows; a JSON value of changing type is taken as its text."""
+    relation = file_scan([s.path for s in staged if s.path is not None], by_name=len(staged) > 1)
+    json = [c for c, t in types.items() if t.upper() == "JSON"]
+    if json:
+        texts = ", ".join(f"({identifier(c)} ->> '$') AS {identifier(c)}" for c in json)
+        relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
+    plain = {c: "VARCHAR" if c in json else t for c, t in types.items()}
+    all_text = any(s.format == "csv" for s in staged)
+    return Raw(name, relation, plain, frozenset(types if all_text else json))
+
+
+def text_findings(con: duckdb.DuckDBPyConnection, raw: Raw) -> dict[str, TextFinding]:
+    """What each text column holds, over all rows."""
+    texts = [c for c, t in raw.types.items() if kind(t) == "text"]
+    untyped = [c for c in texts if c in raw.untyped]
+    found = inspect_text(con, raw.relation, untyped, untyped=True)
+    typed = [c for c in texts if c not in raw.untyped]
+    return found | inspect_text(con, raw.relation, typed, untyped=False)
+
+
+def shape_source(
+    con: duckdb.DuckDBPyConnection,
+    raw: Raw,
+    source: Source,
+    tables: Path,
+    *,
+    policies: Mapping[str, RepairPolicy] | None = None,
+    uses: Mapping[str, frozenset[Use]] | None = None,
+    every: bool = False,
+) -> Peeked:
+    """Write a staged source as `<tables>/<name>/part-00000.parquet`, its columns typed.
+
+    Args:
+        con: An open connection.
+        raw: The staged rows.
+        source: The source's section.
+        tables: The folder of tables.
+        policies: Repair policies by column.
+        uses: What for each column is used; without a use, mixed types are no fault.
+        every: Whether every column is used.
+    """
+    peeked = Peeked()
+    asked = Asked(source, policies or {}, uses or {}, every)
+    with explained(raw.where, "The file seems to be corrupt: write it again."):
+        try:
+            plans = plan_columns(con, raw, asked)
+        except DataError as error:
+            peeked.faults.append(error)
+            plans = plan_columns(con, raw, Asked(source, policies or {}))
+        try:
+            check_misfits(con, raw, plans)
+        except DataError as error:
+            peeked.faults.append(error)
+        items = ", ".join(plan.item for plan in plans)
+        write_query(con, f"SELECT {items} FROM {raw.relation}", tables / raw.name / PART)
+    peeked.types = columns(con, tables / raw.name)
+    return peeked
+
+
+def open_view(con: duckdb.DuckDBPyConnection, name: str, tables: Path) -> None:
+    """Make a view, by the source's name, of its table."""
+    con.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS SELECT * FROM {scan(tables / name)}")

@@ -1,0 +1,37 @@
+"""The model registry: immutable versions and moving aliases as objects of a store.
+
+Layout, below the store's root:
+
+    models/<name>/versions/<000001>/claim.json     who took the number, for which content
+    models/<name>/versions/<000001>/bundle/…       the bundle's files
+    models/<name>/versions/<000001>/version.json   written last: without it there is no version
+    models/<name>/aliases.json                     aliases and the history of their moves, compare-and-swapped
+
+The names below load on first use, so that importing this package costs nothing at the start of a command.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evergreen.registry.publish import Published, publish
+    from evergreen.registry.records import Model, ModelVersion, Move
+    from evergreen.registry.registry import Registry
+
+_HOMES = {
+    "Model": "records",
+    "ModelVersion": "records",
+    "Move": "records",
+    "Published": "publish",
+    "Registry": "registry",
+    "publish": "publish",
+}
+
+__all__ = ["Model", "ModelVersion", "Move", "Published", "Registry", "publish"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module of a name on its first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

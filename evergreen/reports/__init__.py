@@ -1,0 +1,1 @@
+"""Reports for people: one self-contained HTML page a task, one page a run, and the charts in them."""

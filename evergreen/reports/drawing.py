@@ -1,0 +1,169 @@
+"""The few SVG parts that the charts are made of: scales, axes, marks, a frame with a title.
+
+Drawn directly rather than by a chart library: the one that renders without a network (Vega through V8)
+costs each task 2.4 s and 140 MB, and the image 90 MB (docs/adr/0011-charts.md). Colours are the page's CSS
+variables, with fallbacks that read on light and dark. Same input, same bytes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+TEXT = "currentColor"
+MUTED = "var(--muted,#7b8494)"
+AXIS = "var(--axis,#7b849466)"
+GRID = "var(--grid,#7b84942e)"
+HEAT = "var(--heat,#4c86e8)"
+SERIES = tuple(
+    f"var(--c{i},{fallback})"
+    for i, fallback in enumerate(("#4c86e8", "#e08a3c", "#2ca37d", "#9a6bd6", "#d65f96", "#7b8494"), 1)
+)
+DASHES = ("", "6 3", "2 3", "8 3 2 3", "4 4", "1 2")
+WIDTH, CHARACTER = 400.0, 6.1
+
+
+def finite(value: float | None) -> bool:
+    """Whether a value can be drawn."""
+    return value is not None and math.isfinite(value)
+
+
+def short(value: float) -> str:
+    """A coordinate with at most one decimal."""
+    rounded = round(value, 1) + 0.0
+    return f"{rounded:.1f}".removesuffix(".0")
+
+
+def cut(text: str, pixels: float) -> str:
+    """The text, ended with an ellipsis where it would be wider than `pixels` at 11 px."""
+    room = max(3, int(pixels / CHARACTER))
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """About `count` round values from `low` to `high` (steps of 1, 2, 2.5 or 5 times a power of ten)."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / max(1, count)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = min((power * m for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(math.log(s / rough)))
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+
+
+def tick(value: float) -> str:
+    """A tick's label: `0.25`, `1,500`, `20k`, `3.5M`."""
+    size = abs(value)
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if size >= limit:
+            return f"{value / (limit if limit > 1e4 else 1e3):.4g}{unit}".replace("-", "−")
+    return (f"{value:,.0f}" if size >= 1000 else f"{value:.4g}").replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A linear scale from data (`low` to `high`) to pixels (`start` to `end`)."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a value; the middle where the scale has no extent."""
+        if self.high <= self.low:
+            return (self.start + self.end) / 2
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+
+def extent(values: Sequence[float], *, zero: bool = False, pad: float = 0.0) -> tuple[float, float]:
+    """The range of the values that can be drawn, widened to hold zero, or by a share on both sides."""
+    drawn = [v for v in values if finite(v)] or [0.0, 1.0]
+    low, high = min(drawn), max(drawn)
+    if zero:
+        low, high = min(low, 0.0), max(high, 0.0)
+    if low == high:
+        high = low + (abs(low) or 1.0)
+        low = low if zero else low - (abs(low) or 1.0) * 0.5
+    room = (high - low) * pad
+    return low - (0 if zero and low == 0 else room), high + room
+
+
+def text(
+    x: float, y: float, content: str, *, anchor: str = "start", fill: str = MUTED, extra: str = ""
+) -> str:
+    """A text of 11 px."""
+    place = f'x="{short(x)}" y="{short(y)}" text-anchor="{anchor}" fill="{fill}"'
+    return f"<text {place}{extra}>{escape(content)}</text>"
+
+
+def line(
+    x1: float,
+    y1: float,
+    x2: float,
+    y2: float,
+    stroke: str,
+    width: float = 1.0,
+    dash: str = "",
+    opacity: float = 1.0,
+) -> str:
+    """A straight line."""
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    faint = f' stroke-opacity="{opacity:.2f}"' if opacity < 1 else ""
+    path = f"M{short(x1)},{short(y1)}L{short(x2)},{short(y2)}"
+    return f'<path d="{path}" stroke="{stroke}" stroke-width="{width:g}"{dashed}{faint}/>'
+
+
+def rect(
+    x: float, y: float, width: float, height: float, fill: str, tip: str = "", opacity: float = 1.0
+) -> str:
+    """A filled box with a tooltip."""
+    faint = f' fill-opacity="{opacity:.2f}"' if opacity < 1 else ""
+    inner = f"<title>{escape(tip)}</title>" if tip else ""
+    box = f'width="{short(max(width, 0.5))}" height="{short(max(height, 0.5))}"'
+    return f'<rect x="{short(x)}" y="{short(y)}" {box} rx="1.5" fill="{fill}"{faint}>{inner}</rect>'
+
+
+def dot(x: float, y: float, radius: float, fill: str, tip: str = "", opacity: float = 1.0) -> str:
+    """A filled circle with a tooltip."""
+    faint = f' fill-opacity="{opacity:.2f}"' if opacity < 1 else ""
+    inner = f"<title>{escape(tip)}</title>" if tip else ""
+    return f'<circle cx="{short(x)}" cy="{short(y)}" r="{radius:g}" fill="{fill}"{faint}>{inner}</circle>'
+
+
+def polyline(points: Sequence[tuple[float, float]], stroke: str, dash: str = "") -> str:
+    """A line through points in order."""
+    if not points:
+        return ""
+    path = "M" + "L".join(f"{short(x)},{short(y)}" for x, y in points)
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return (
+        f'<path d="{path}" stroke="{stroke}" stroke-width="2" stroke-linejoin="round" fill="none"{dashed}/>'
+    )
+
+
+def legend(names: Sequence[str], y: float) -> tuple[list[str], float]:
+    """One entry a series where there are several; returns the parts and the height they take."""
+    if len(names) < 2:
+        return [], 0.0
+    parts, x, top = [], 0.0, y
+    for i, name in enumerate(names):
+        label = cut(name, 150)
+        width = 22 + len(label) * CHARACTER
+        if x and x + width > WIDTH:
+            x, y = 0.0, y + 16
+        parts.append(dot(x + 4, y - 3.5, 4, SERIES[i % len(SERIES)]))
+        parts.append(text(x + 12, y, label))
+        x += width
+    return parts, y - top + 18
+
+
+def frame(title: str, height: float, parts: Sequence[str]) -> str:
+    """The SVG: as wide as its place up to 520 px, its title on top and read out."""
+    heading = text(0, 14, cut(title, WIDTH * 0.76), fill=TEXT, extra=' font-size="13" font-weight="600"')
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {short(WIDTH)} {short(height)}" role="img" '
+        f'aria-label="{escape(title, quote=True)}" font-size="11" style="width:100%;max-width:520px">'
+        f"{heading}{''.join(parts)}</svg>"
+    )

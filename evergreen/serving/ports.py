@@ -1,0 +1,78 @@
+"""TCP ports: is one free, and if not, who holds it.
+
+A port is asked for by binding it without SO_REUSEPORT. Servers that set that option (granian does) would
+otherwise share a taken port in silence, and each would get a part of the connections.
+"""
+
+import errno
+import socket
+from pathlib import Path
+
+from evergreen.errors import InputError
+
+_LISTEN = "0A"
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen on `host`:`port` now.
+
+    Raises:
+        InputError: when the address is not one of this machine's, or the port needs more rights.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except socket.gaierror:
+            raise InputError(f"host {host}", "is not an address", "an IP address such as 127.0.0.1") from None
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            forbidden = error.errno == errno.EACCES
+            reason = "needs more rights" if forbidden else "is not an address of this machine"
+            raise InputError(f"{host}:{port}", reason, remedy="Name another address or port.") from None
+    return True
+
+
+def holder(port: int) -> str:
+    """Who listens on a TCP port, as `process 123 (python)`; empty when it cannot be seen (Linux only)."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            rows = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for row in rows:
+            fields = row.split()
+            if fields[3] == _LISTEN and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    for handle in Path("/proc").glob("[0-9]*/fd/*") if inodes else ():
+        try:
+            if str(handle.readlink()) in inodes:
+                process = handle.parents[1]
+                return f"process {process.name} ({(process / 'comm').read_text().strip()})"
+        except OSError:
+            continue
+    return ""
+
+
+def require_free(host: str, port: int, purpose: str, remedy: str) -> None:
+    """Refuse a port that something listens on.
+
+    Args:
+        host: The address to listen on.
+        port: 1 to 65535.
+        purpose: What the port is for, such as `the model server`.
+        remedy: What to do about a taken port, as a full sentence.
+
+    Raises:
+        InputError: naming the port, who holds it, and the remedy.
+    """
+    if not 0 < port < 65536:
+        raise InputError(f"port {port} for {purpose}", "is not a port", "a number from 1 to 65535")
+    if not is_free(host, port):
+        taken = holder(port)
+        raise InputError(
+            f"port {port} for {purpose}", f"is taken{f' by {taken}' if taken else ''}", "a free port", remedy
+        )
