@@ -7,6 +7,7 @@ never pays for importing kfp, and a run can be stopped as one process group.
 import argparse
 import difflib
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,10 @@ def run(name: str, arguments: dict[str, Any], root: Path) -> int:
     check_arguments(pipeline.pipeline_spec, arguments)
     root.mkdir(parents=True, exist_ok=True)
     (root / "plan.json").write_text(json.dumps(task_order(pipeline.pipeline_spec)))
+    # kfp.local writes sys.executable over every "python3" in a task's command line, parameters and paths
+    # included. Under this name the replacement changes nothing.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    sys.executable = "python3"
     local.init(
         local.SubprocessRunner(use_venv=False), pipeline_root=str(root / "artifacts"), raise_on_error=True
     )

@@ -4,6 +4,7 @@ from kfp import dsl, kubernetes
 
 SECRET = "evergreen-object-store"  # noqa: S105 - the Secret's name, not a secret
 CONFIG = "evergreen"
+KFP_ENDPOINT = "http://minio-service.kubeflow:9000"
 KFP_SECRET = "mlpipeline-minio-artifact"  # noqa: S105 - the Secret that every KFP installation has
 
 
@@ -14,6 +15,7 @@ def on_cluster(*tasks: dsl.PipelineTask) -> None:
     `evergreen-object-store` and the ConfigMap `evergreen` override it (manifests/README.md).
     """
     for task in tasks:
+        task.set_env_variable("KFP_S3_ENDPOINT", KFP_ENDPOINT)
         kubernetes.use_secret_as_env(
             task,
             secret_name=KFP_SECRET,

@@ -15,6 +15,7 @@ from evergreen.bundle.signature import Input, Signature
 from evergreen.errors import InputError
 
 MISSING_TEXT = ""
+LARGEST = float(np.finfo(np.float32).max)
 _KINDS = {"number": "a number", "category": "text", "boolean": "true or false"}
 
 
@@ -98,8 +99,8 @@ def encode_column(spec: Input, values: np.ndarray) -> np.ndarray:
         numbers = _numbers(spec, values)
     else:
         raise _wrong(spec, f"values of type {values.dtype}")
-    if np.isinf(numbers).any():
-        raise _infinite(spec)
+    if (np.abs(numbers) > LARGEST).any():
+        raise _too_large(spec)
     if spec.type == "boolean" and not np.isin(numbers[~np.isnan(numbers)], (0.0, 1.0)).all():
         raise _wrong(spec, "numbers other than 0 and 1")
     return numbers
@@ -178,8 +179,8 @@ def _number(spec: Input, value: Any) -> float:
         number = float(value)
     else:
         raise _wrong(spec, f"a value of type {type(value).__name__}")
-    if math.isinf(number):
-        raise _infinite(spec)
+    if abs(number) > LARGEST:
+        raise _too_large(spec)
     if spec.type == "boolean" and number not in (0.0, 1.0) and not math.isnan(number):
         raise _wrong(spec, "a number other than 0 and 1")
     return number
@@ -208,7 +209,7 @@ def _wrong(spec: Input, found: str) -> InputError:
     )
 
 
-def _infinite(spec: Input) -> InputError:
-    return InputError(
-        f"column {spec.name!r}", "an infinite number", "finite numbers", "Leave such a value out."
-    )
+def _too_large(spec: Input) -> InputError:
+    """Trees and graphs compute with 32-bit floats, where such a number is infinite."""
+    expected = f"numbers from -{LARGEST:.3g} to {LARGEST:.3g}"
+    return InputError(f"column {spec.name!r}", "an infinite or too large number", expected, "Leave it out.")

@@ -109,7 +109,7 @@ class Bundle:
         """
         arrays, rows = encode_columns(self.signature, columns)
         pieces = [
-            self._runner.run([a[k : k + _CHUNK_ROWS] for a in arrays], min(_CHUNK_ROWS, rows - k))
+            self.run([a[k : k + _CHUNK_ROWS] for a in arrays], min(_CHUNK_ROWS, rows - k))
             for k in range(0, rows, _CHUNK_ROWS)
         ]
         return _joined(self.signature, pieces)
@@ -122,7 +122,12 @@ class Bundle:
         """
         if not rows:
             return _joined(self.signature, [])
-        return self._runner.run(encode_rows(self.signature, rows), len(rows))
+        return self.run(encode_rows(self.signature, rows), len(rows))
+
+    def run(self, arrays: Sequence[np.ndarray], rows: int) -> Prediction:
+        """Predict rows that are encoded already, as `evergreen.bundle.encode` does it; all of them at once."""
+        prediction: Prediction = self._runner.run(arrays, rows)
+        return prediction
 
 
 def _joined(signature: Signature, pieces: Sequence[Prediction]) -> Prediction:

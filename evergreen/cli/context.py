@@ -17,7 +17,7 @@ def platform_environment(home: Path = HOME) -> dict[str, str]:
     """
     if os.environ.get("AWS_ACCESS_KEY_ID") or os.environ.get("EVERGREEN_STORE"):
         return {}
-    if not (home / "platform").exists():
+    if not (home / "platform" / "state.json").exists():
         return {}
     from evergreen.local.platform import environment
 

@@ -8,7 +8,7 @@ import duckdb
 
 from evergreen.history.events import write_group
 from evergreen.history.join import EVENT, Keys, check_constants, constants_sql, join_keys, numbered
-from evergreen.history.plan import ColumnFeature, GroupPlan, Roles
+from evergreen.history.plan import GroupPlan, Roles
 from evergreen.history.spine import INSTANT, ROW, Spine
 from evergreen.project.model import Project
 from evergreen.tables.connection import memory_bytes
@@ -33,11 +33,20 @@ class Work:
 
 
 @dataclass(frozen=True)
+class _Item:
+    """One feature in a part: the column that holds it there, its final name, whether it is a time."""
+
+    column: str
+    name: str
+    is_time: bool = False
+
+
+@dataclass(frozen=True)
 class _Part:
-    """Features of one group: a Parquet file keyed by row number (None: the spine itself), and their SQL."""
+    """Features of one group in a Parquet file keyed by row number; no path: columns of the spine itself."""
 
     path: Path | None
-    items: tuple[str, ...]
+    items: tuple[_Item, ...]
 
 
 def assemble(work: Work, roles: Roles, plans: Sequence[GroupPlan], target: Path) -> int:
@@ -52,14 +61,72 @@ def assemble(work: Work, roles: Roles, plans: Sequence[GroupPlan], target: Path)
     Raises:
         DataError: for keys that cannot be compared, and for constants with more than one row per key.
     """
-    groups = [_parts(work, roles, plan, index) for index, plan in enumerate(plans)]
     joins, items = "", [f"s.{identifier(c)}" for c in roles.all]
+    groups = [_parts(work, plan, index) for index, plan in enumerate(plans)]
     for index, part in enumerate(p for group in groups for p in group):
         alias = "s"
         if part.path is not None:
             alias = f"p{index}"
             joins += f" LEFT JOIN {file_scan([part.path])} AS {alias} ON {alias}.{ROW} = s.{ROW}"
-        items += [item.replace("@", f"{alias}.") for item in part.items]
+        items += [
+            _item_sql(alias, item, roles.time is not None or roles.label is None) for item in part.items
+        ]
     order = ", ".join([*(f"s.{identifier(c)} NULLS LAST" for c in roles.key), f"s.{ROW}"])
     query = f"SELECT {', '.join(items)} FROM {scan(work.spine.path)} AS s{joins} ORDER BY {order}"
     return write_query(work.con, query, target, where="training set")
+
+
+def _item_sql(alias: str, item: _Item, has_instant: bool) -> str:
+    value = f"{alias}.{identifier(item.column)}"
+    if item.is_time:
+        moment = f"epoch_us(CAST({value} AS TIMESTAMP))"
+        value = f"(s.{INSTANT} - {moment}) / {_DAY}" if has_instant else f"{moment} / {_DAY}"
+    return f"{value} AS {identifier(item.name)}"
+
+
+def _parts(work: Work, plan: GroupPlan, index: int) -> list[_Part]:
+    """A group's features, those that are columns first."""
+    if plan.own and not plan.aggregates:
+        return [_own(plan)]
+    source = work.tables / plan.group.source
+    where = f"features.{plan.group.name}"
+    keys = join_keys(where, plan.on, work.types, columns(work.con, source), count(work.con, source))
+    if plan.time is None:
+        check_constants(work.con, where, keys, work.spine.path, source)
+        return [_constants(work, plan, keys, index)]
+    path = work.scratch / f"group{index}.parquet"
+    memory = int(memory_bytes(work.project.resources) * _SHARE_OF_CHUNK)
+    write_group(work.con, plan, keys, work.spine.path, source, path, memory)
+    latest = _own(plan) if plan.own else _latest(work, plan, path, index)
+    return [latest, _Part(path, tuple(_Item(f"a{i}", f.name) for i, f in enumerate(plan.aggregates)))]
+
+
+def _own(plan: GroupPlan) -> _Part:
+    return _Part(None, tuple(_Item(f.column, f.name, f.is_time) for f in plan.columns))
+
+
+def _constants(work: Work, plan: GroupPlan, keys: Keys, index: int) -> _Part:
+    path = work.scratch / f"constants{index}.parquet"
+    source = work.tables / plan.group.source
+    write_query(work.con, constants_sql(keys, work.spine.path, source, _renamed(plan)), path)
+    return _Part(path, _items(plan))
+
+
+def _latest(work: Work, plan: GroupPlan, found: Path, index: int) -> _Part:
+    """The columns of each row's latest known event, fetched by the event's number."""
+    if not plan.columns:
+        return _Part(None, ())
+    path = work.scratch / f"latest{index}.parquet"
+    wanted = f"SELECT {ROW}, {EVENT} FROM {file_scan([found])} WHERE {EVENT} IS NOT NULL"
+    events = f"SELECT {EVENT}, {_renamed(plan)} FROM {numbered(work.tables / plan.group.source)}"
+    query = f"SELECT * EXCLUDE ({EVENT}) FROM ({events}) JOIN ({wanted}) USING ({EVENT})"
+    write_query(work.con, query, path, where=f"features.{plan.group.name}")
+    return _Part(path, _items(plan))
+
+
+def _renamed(plan: GroupPlan) -> str:
+    return ", ".join(f"{identifier(f.column)} AS f{i}" for i, f in enumerate(plan.columns))
+
+
+def _items(plan: GroupPlan) -> tuple[_Item, ...]:
+    return tuple(_Item(f"f{i}", f.name, f.is_time) for i, f in enumerate(plan.columns))

@@ -55,10 +55,10 @@ def build_training_set(
     - Columns of the label's own source come from its own row.
     - Columns of another source with a time are those of the latest row whose time plus `delay` is not after
       the label's time, and not older than `tolerance`; of rows with one time the last in stored order counts.
-    - Aggregates count rows with time in [label time - window, label time) whose time plus `delay` is not after
-      the label's time: a row at the very instant of the label is left out, for it may be the outcome. A sum,
-      a count and a number of distinct values over no row are 0, everything else is missing. Past labels
-      count only once they are mature.
+    - Aggregates count rows with time in [label time - window, label time) whose time plus `delay` is not
+      after the label's time: a row at the very instant of the label is left out, for it may be the outcome.
+      A sum, a count and a number of distinct values over no row are 0, everything else is missing. Past
+      labels count only once they are mature.
     - A source without a time is joined as a constant.
 
     Args:
@@ -74,8 +74,10 @@ def build_training_set(
     tables, folder = Path(tables).absolute(), Path(folder).absolute()
     ingested = read_manifest(tables)
     as_of = datetime.fromisoformat(ingested.as_of) if ingested.as_of else None
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="evergreen-history-") as scratch, connect(project.resources) as con:
+    with (
+        tempfile.TemporaryDirectory(prefix="evergreen-history-") as scratch,
+        connect(project.resources) as con,
+    ):
         _lock(con, tables, [Path(scratch), folder.parent])
         catalog = _catalog(con, project, ingested, tables, purpose)
         roles = plan_roles(project, catalog, purpose)
@@ -121,14 +123,18 @@ def _alerts(con: duckdb.DuckDBPyConnection, roles: Roles, out: Path, declared: b
     if not rows:
         return []
     shown = f"such as {'; '.join(samples[:3])}"
-    return [f"{rows} rows share {', '.join(names)} with another, {shown}; declare `label.key` to tell them apart"]
+    return [
+        f"{rows} rows share {', '.join(names)} with another, {shown}; declare `label.key` to tell them apart"
+    ]
 
 
 def _meta(
     project: Project, roles: Roles, plans: Sequence[GroupPlan], spine: Spine, purpose: str, digest: str
 ) -> dict[str, Any]:
     features = [
-        {"name": f.name, "group": f.group, "type": f.type, "source": f.source} for p in plans for f in p.features
+        {"name": f.name, "group": f.group, "type": f.type, "source": f.source}
+        for p in plans
+        for f in p.features
     ]
     return {
         "name": project.name,

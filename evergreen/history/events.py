@@ -1,8 +1,7 @@
-"""The events of one feature group, streamed in order of entity and time, and what each label row gets of them."""
+"""A feature group's events, streamed in order of entity and time, and what each label row gets of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,12 @@ from evergreen.tables.sql import identifier
 
 _DAY = 86_400_000_000
 _BATCH_ROWS = 122_880
+_ENTITIES, _CODE, _TIME = "evergreen_entities", "evergreen_code", "evergreen_time"
 
 
 @dataclass(frozen=True)
 class LabelRows:
-    """The label rows of a group in order of entity and time: entity code, instant (microseconds), row number."""
+    """A group's label rows by entity and time: entity code, instant (microseconds), row number."""
 
     codes: Ints
     instants: Ints
@@ -67,24 +67,29 @@ def write_group(
         memory: Bytes that a chunk may take, roughly; one entity's events are never split.
     """
     con.execute(
-        f"CREATE OR REPLACE TABLE evergreen_entities AS SELECT row_number() OVER (ORDER BY {keys.names}) - 1 AS code, *"
+        f"CREATE OR REPLACE TABLE {_ENTITIES} AS "
+        f"SELECT row_number() OVER (ORDER BY {keys.names}) - 1 AS {_CODE}, *"
         f" FROM (SELECT DISTINCT {keys.select('left')} FROM {scan(spine)}) WHERE {keys.present}"
     )
     labels = _label_rows(con, keys, spine)
     picks, items = _picks(plan)
+    moment = f"epoch_us(CAST({identifier(plan.time or '')} AS TIMESTAMP))"
+    events = f"SELECT {keys.select('right')}, {moment} AS {_TIME}, * FROM {numbered(source)}"
     query = (
-        f"SELECT code, epoch_us(CAST({identifier(plan.time or '')} AS TIMESTAMP)) AS t, {EVENT} AS event{items} FROM "
-        f"(SELECT {keys.select('right')}, * FROM {numbered(source)}) JOIN evergreen_entities USING ({keys.names})"
-        f" WHERE t IS NOT NULL AND t <= {int(labels.instants.max(initial=0))} ORDER BY code, t, event"
+        f"SELECT {_CODE}, {_TIME}, {EVENT}{items} FROM ({events}) JOIN {_ENTITIES} USING ({keys.names}) "
+        f"WHERE {_TIME} <= {int(labels.instants.max(initial=0))} ORDER BY {_CODE}, {_TIME}, {EVENT}"
     )
     chunk_rows = max(50_000, min(2_000_000, memory // (8 * (8 + 6 * len(picks)))))
     done = 0
-    with pq.ParquetWriter(target, _schema(plan), compression="zstd") as writer, explained(f"features.{plan.group.name}"):
+    with (
+        pq.ParquetWriter(target, _schema(plan), compression="zstd") as writer,
+        explained(f"features.{plan.group.name}"),
+    ):
         reader = con.cursor().sql(query).to_arrow_reader(_BATCH_ROWS)
-        for events in _chunks(reader, chunk_rows):
-            last = events["code"][-1].as_py()
+        for chunk in _chunks(reader, chunk_rows):
+            last = chunk[_CODE][-1].as_py()
             upto = int(np.searchsorted(labels.codes, last, side="right"))
-            writer.write_table(_answers(plan, picks, events, labels.between(done, upto)))
+            writer.write_table(_answers(plan, picks, chunk, labels.between(done, upto)))
             done = upto
         rest = labels.between(done, len(labels.codes))
         writer.write_table(_answers(plan, picks, reader.schema.empty_table(), rest))
@@ -92,12 +97,12 @@ def write_group(
 
 def _label_rows(con: duckdb.DuckDBPyConnection, keys: Keys, spine: Path) -> LabelRows:
     query = (
-        f"SELECT code, {INSTANT} AS instant, {ROW} AS row FROM "
-        f"(SELECT {ROW}, {INSTANT}, {keys.select('left')} FROM {scan(spine)}) JOIN evergreen_entities "
-        f"USING ({keys.names}) WHERE instant IS NOT NULL ORDER BY code, instant, row"
+        f"SELECT {_CODE}, {INSTANT}, {ROW} FROM (SELECT {ROW}, {INSTANT}, {keys.select('left')} "
+        f"FROM {scan(spine)}) JOIN {_ENTITIES} USING ({keys.names}) WHERE {INSTANT} IS NOT NULL "
+        f"ORDER BY {_CODE}, {INSTANT}, {ROW}"
     )
     table = con.sql(query).to_arrow_table()
-    return LabelRows(*(table[c].to_numpy().astype(np.int64, copy=False) for c in ("code", "instant", "row")))
+    return LabelRows(*(table[c].to_numpy().astype(np.int64, copy=False) for c in (_CODE, INSTANT, ROW)))
 
 
 def _picks(plan: GroupPlan) -> tuple[dict[tuple[str, str], int], str]:
@@ -129,7 +134,7 @@ def _chunks(reader: Any, rows: int) -> Iterator[pa.Table]:
         if sum(b.num_rows for b in pending) < rows:
             continue
         table = pa.Table.from_batches(pending)
-        codes = table["code"].to_numpy()
+        codes = table[_CODE].to_numpy()
         cut = int(np.searchsorted(codes, codes[-1]))
         if cut:
             yield table.slice(0, cut)
@@ -154,8 +159,8 @@ class _Slices:
     known: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.codes = self.events["code"].to_numpy().astype(np.int64, copy=False)
-        self.times = self.events["t"].to_numpy()
+        self.codes = self.events[_CODE].to_numpy().astype(np.int64, copy=False)
+        self.times = self.events[_TIME].to_numpy()
         self.start = np.searchsorted(self.codes, self.labels.codes, side="left").astype(np.int64)
         self.end = np.searchsorted(self.codes, self.labels.codes, side="right").astype(np.int64)
         entities, lengths = np.unique(self.codes, return_counts=True)
@@ -183,17 +188,21 @@ class _Slices:
         return low, np.maximum(low, high)
 
 
-def _answers(plan: GroupPlan, picks: dict[tuple[str, str], int], events: pa.Table, labels: LabelRows) -> pa.Table:
+def _answers(
+    plan: GroupPlan, picks: dict[tuple[str, str], int], events: pa.Table, labels: LabelRows
+) -> pa.Table:
     slices = _Slices(plan, events, labels)
     arrays = [pa.array(labels.rows), _latest(slices)]
     for feature in plan.aggregates:
         result = _aggregate(slices, feature, f"v{picks[(feature.column or '', feature.where)]}")
-        arrays.append(pa.array(result, mask=np.isnan(result)) if result.dtype.kind == "f" else pa.array(result))
+        arrays.append(
+            pa.array(result, mask=np.isnan(result)) if result.dtype.kind == "f" else pa.array(result)
+        )
     return pa.Table.from_arrays(arrays, schema=_schema(plan))
 
 
 def _latest(slices: _Slices) -> pa.Array:
-    """The number of the latest event known at each label row; NULL for none, or one older than the tolerance."""
+    """The number of the latest event known at each label row; NULL for none within the tolerance."""
     plan, instants = slices.plan, slices.labels.instants
     if not plan.columns or plan.own:
         return pa.nulls(len(instants), pa.int64())
@@ -205,7 +214,7 @@ def _latest(slices: _Slices) -> pa.Array:
         return pa.nulls(len(instants), pa.int64())
     if plan.group.tolerance is not None:
         found &= instants - slices.times[at] <= microseconds(plan.group.tolerance)
-    return pa.array(slices.events["event"].to_numpy()[at], mask=~found)
+    return pa.array(slices.events[EVENT].to_numpy()[at], mask=~found)
 
 
 def _aggregate(slices: _Slices, feature: AggregateFeature, column: str) -> NDArray[Any]:
@@ -240,7 +249,9 @@ def _numbers(
             marked = spread(mask.astype(np.float64), 0.0) > 0
             return timeline.deviations(spread(values, 0.0), marked, low, high)
     key = ("sums", column, feature.window, feature.delay)
-    total: Floats = slices.once(key, lambda: timeline.sums(spread(np.where(mask, values, 0.0), 0.0), low, high))
+    total: Floats = slices.once(
+        key, lambda: timeline.sums(spread(np.where(mask, values, 0.0), 0.0), low, high)
+    )
     if feature.function == "sum":
         return total
     n = timeline.counts(mask, low - slices.shift, high - slices.shift)
@@ -262,5 +273,3 @@ def _floats(column: pa.ChunkedArray) -> Floats:
 def _dictionary_codes(column: pa.ChunkedArray) -> Ints:
     encoded = pc.dictionary_encode(column.combine_chunks())
     return pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-
-

@@ -1,4 +1,4 @@
-"""How a feature source's rows are found for a label row: by which columns, and whether those can be compared."""
+"""How a feature source's rows are found for a label row, and whether their keys can be compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from evergreen.errors import DataError
 from evergreen.history.spine import ROW
 from evergreen.tables.checks import duplicate_keys
-from evergreen.tables.kinds import kind
+from evergreen.tables.kinds import Kind, kind
 from evergreen.tables.parquet import file_scan, parts, scan
 from evergreen.tables.sql import identifier
 
@@ -32,19 +32,24 @@ class Keys:
     right: tuple[str, ...]
 
     def select(self, side: str) -> str:
-        """The key expressions of a side (`left` or `right`) as items k0, k1, …"""
+        """The key expressions of a side (`left` or `right`) as items of SELECT, under `columns`' names."""
         expressions = self.left if side == "left" else self.right
-        return ", ".join(f"{sql} AS k{i}" for i, sql in enumerate(expressions))
+        return ", ".join(f"{sql} AS {name}" for name, sql in zip(self.columns, expressions, strict=True))
+
+    @property
+    def columns(self) -> list[str]:
+        """What the keys are called in between: no table has such columns of its own."""
+        return [f"evergreen_key{i}" for i in range(len(self.on))]
 
     @property
     def names(self) -> str:
-        """k0, k1, …"""
-        return ", ".join(f"k{i}" for i in range(len(self.on)))
+        """The columns, separated by commas."""
+        return ", ".join(self.columns)
 
     @property
     def present(self) -> str:
         """The condition that no key is missing."""
-        return " AND ".join(f"k{i} IS NOT NULL" for i in range(len(self.on)))
+        return " AND ".join(f"{name} IS NOT NULL" for name in self.columns)
 
 
 def join_keys(
@@ -67,25 +72,33 @@ def join_keys(
             continue
         if len(kinds) > 1 and kinds != {"integer", "number"} and kinds != {"date", "timestamp"}:
             found = f"{kind(left[column])} in the label's source, {kind(right[column])} here"
-            remedy = f"Say `types: {{{column}: text}}` for the source where it is a number, or the other way round."
-            raise DataError(f"{where}, column {column!r}", f"it joins {found}", "one type on both sides", remedy)
+            remedy = f"Say `types: {{{column}: text}}` in the source where it is a number, or the reverse."
+            raise DataError(
+                f"{where}, column {column!r}", f"it joins {found}", "one type on both sides", remedy
+            )
         lefts.append(_common(name, kind(left[column]), kinds))
         rights.append(_common(name, kind(right[column]), kinds))
     return Keys(tuple(on), tuple(lefts), tuple(rights))
 
 
-def _common(name: str, own: str, kinds: set[str]) -> str:
+def _common(name: str, own: str, kinds: set[Kind]) -> str:
     if kinds == {"integer", "number"}:
-        return f"CASE WHEN {name} = trunc({name}) THEN TRY_CAST({name} AS BIGINT) END" if own == "number" else name
+        return (
+            f"CASE WHEN {name} = trunc({name}) THEN TRY_CAST({name} AS BIGINT) END"
+            if own == "number"
+            else name
+        )
     return f"CAST({name} AS TIMESTAMP)" if kinds == {"date", "timestamp"} else name
 
 
 def numbered(folder: Path) -> str:
-    """A table's rows with their number in stored order (column `evergreen_event`), as SQL that can stand after FROM."""
+    """SQL to stand after FROM: a table's rows with their number in stored order, column `evergreen_event`."""
     selects, offset = [], 0
     for part in parts(folder):
         reader = file_scan([part]).removesuffix(")") + ", file_row_number = true)"
-        selects.append(f"SELECT file_row_number + {offset} AS {EVENT}, * EXCLUDE (file_row_number) FROM {reader}")
+        selects.append(
+            f"SELECT file_row_number + {offset} AS {EVENT}, * EXCLUDE (file_row_number) FROM {reader}"
+        )
         offset += pq.read_metadata(part).num_rows
     return f"({' UNION ALL '.join(selects)})"
 
@@ -100,14 +113,16 @@ def check_constants(
     """
     asked = f"SELECT DISTINCT {keys.select('left')} FROM {scan(spine)}"
     known = f"SELECT {keys.select('right')} FROM {scan(source)}"
-    relation = f"(SELECT {keys.names} FROM ({known}) WHERE {keys.present} AND ({keys.names}) IN (FROM ({asked})))"
-    rows, samples = duplicate_keys(con, relation, [f"k{i}" for i in range(len(keys.on))])
+    relation = (
+        f"(SELECT {keys.names} FROM ({known}) WHERE {keys.present} AND ({keys.names}) IN (FROM ({asked})))"
+    )
+    rows, samples = duplicate_keys(con, relation, keys.columns)
     if rows:
         shown = "; ".join(samples)
-        for i, column in enumerate(keys.on):
-            shown = shown.replace(f"k{i}=", f"{column}=")
+        for name, column in zip(keys.columns, keys.on, strict=True):
+            shown = shown.replace(f"{name}=", f"{column}=")
         found = f"{rows} rows share {', '.join(keys.on)} with another, such as {shown}"
-        remedy = "Give its `time`, so that the latest known row counts, or the columns in `on` that tell them apart."
+        remedy = "Give its `time`, so that the latest known row counts, or more columns in `on`."
         raise DataError(where, found, "one row for each in a source without a time", remedy)
 
 

@@ -125,7 +125,9 @@ def plan_roles(project: Project, catalog: Catalog, purpose: str) -> Roles:
     time = project.time if project.time in types else own_time
     if source == project.label.source:
         time = project.time or own_time
-    declared = label_key(project) if source == project.label.source else list(project.sources[source].key or ())
+    declared = (
+        label_key(project) if source == project.label.source else list(project.sources[source].key or ())
+    )
     key = tuple(dict.fromkeys([*project.entity, *declared]))
     wanted = [*(s.column for s in project.slices), *(project.split.by or ()), project.evaluation.group]
     wanted += project.predict.keep
@@ -156,7 +158,9 @@ def plan_groups(project: Project, catalog: Catalog, roles: Roles) -> list[GroupP
     """
     plain = {g.name: _plain_columns(project, catalog, roles, g) for g in project.features}
     names = Counter(
-        _column_name(c, catalog[_home(project, roles, g)][c]).casefold() for g in project.features for c in plain[g.name]
+        _column_name(c, catalog[_home(project, roles, g)][c]).casefold()
+        for g in project.features
+        for c in plain[g.name]
     )
     names.update(c.casefold() for c in roles.all)
     plans = [_group(project, catalog, roles, g, plain[g.name], names) for g in project.features]
@@ -164,8 +168,10 @@ def plan_groups(project: Project, catalog: Catalog, roles: Roles) -> list[GroupP
     for plan in plans:
         for feature in plan.features:
             if feature.name.casefold() in twice:
-                remedy = "Put one of them into a feature group of its own: the group's name is part of the feature's."
-                raise DataError(f"features.{plan.group.name}", f"two features are called {feature.name!r}", remedy=remedy)
+                remedy = "Put one of them into a group of its own: the group's name is part of the feature's."
+                raise DataError(
+                    f"features.{plan.group.name}", f"two features are called {feature.name!r}", remedy=remedy
+                )
     return plans
 
 
@@ -179,7 +185,13 @@ def _plain_columns(project: Project, catalog: Catalog, roles: Roles, group: Feat
     types = catalog[home]
     if group.columns == "*":
         source = project.sources[home]
-        out = {*group.exclude, project.label.column, source.time, *(source.key or ()), *join_columns(project, group)}
+        out = {
+            *group.exclude,
+            project.label.column,
+            source.time,
+            *(source.key or ()),
+            *join_columns(project, group),
+        }
         if home == roles.source:
             out |= {*roles.key, roles.time, project.evaluation.group}
         return [c for c in types if c not in out]
@@ -255,7 +267,14 @@ def _aggregates(project: Project, catalog: Catalog, group: FeatureGroup) -> Iter
             for window in windows:
                 name = _aggregate_name(group.name, aggregate.column, function, window)
                 yield AggregateFeature(
-                    name, group.name, group.source, function, aggregate.column, window, aggregate.where or "", delay
+                    name,
+                    group.name,
+                    group.source,
+                    function,
+                    aggregate.column,
+                    window,
+                    aggregate.where or "",
+                    delay,
                 )
 
 
@@ -287,4 +306,6 @@ def _check_aggregate(group: FeatureGroup, aggregate: Aggregate, types: Mapping[s
     wrong = [f for f in aggregate.functions if f not in _COUNTING]
     if wrong and now not in ("integer", "number", "boolean"):
         found = f"{', '.join(wrong)} of {aggregate.column!r}, which holds {now} values"
-        raise DataError(where, found, "a column of numbers", "Use count, distinct or recency, or another column.")
+        raise DataError(
+            where, found, "a column of numbers", "Use count, distinct or recency, or another column."
+        )

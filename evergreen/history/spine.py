@@ -26,8 +26,8 @@ class Spine:
     """The rows of a training set before their features.
 
     Attributes:
-        path: A Parquet file: the row's number, its instant (microseconds since 1970, UTC), and every column of
-            the source.
+        path: A Parquet file: the row's number, its instant (microseconds since 1970, UTC), and every column
+            of the source.
         rows: Rows kept.
         excluded: Rows left out, by reason.
         label_counts: Rows by label value, when there are at most a hundred.
@@ -65,8 +65,8 @@ def make_spine(
         as_of: The time up to which labels are known, when the project does not say; default: now.
 
     Raises:
-        DataError: for duplicate keys, a label with one class or of a type that the task cannot take, a positive
-            value that no row has, and when no row is left.
+        DataError: for duplicate keys, a label with one class or of a type that the task cannot take, a
+            positive value that no row has, and when no row is left.
     """
     relation = scan(tables / roles.source)
     given = project.label.observed_until
@@ -78,10 +78,14 @@ def make_spine(
     else:
         _check_label_type(con, project, roles, relation)
         reason = _reason(project, roles, until)
-        counted = con.execute(f"SELECT {reason} AS r, count(*) FROM {relation} GROUP BY 1 ORDER BY 1").fetchall()
+        counted = con.execute(
+            f"SELECT {reason} AS r, count(*) FROM {relation} GROUP BY 1 ORDER BY 1"
+        ).fetchall()
         excluded = {str(r): n for r, n in counted if r is not None}
         condition = f"({reason}) IS NULL"
-    instant = f"epoch_us(CAST({identifier(roles.time)} AS TIMESTAMP))" if roles.time else literal_instant(until)
+    instant = (
+        f"epoch_us(CAST({identifier(roles.time)} AS TIMESTAMP))" if roles.time else literal_instant(until)
+    )
     rows = write_query(
         con,
         f"SELECT row_number() OVER () AS {ROW}, {instant} AS {INSTANT}, * FROM {relation} WHERE {condition}",
@@ -113,7 +117,9 @@ def _reason(project: Project, roles: Roles, until: datetime) -> str:
         cases.append(f"WHEN {missing} THEN 'no entity'")
     cases.append(f"WHEN {identifier(roles.label or '')} IS NULL THEN 'no label'")
     if roles.time:
-        final = f"epoch_us(CAST({identifier(roles.time)} AS TIMESTAMP)) + {microseconds(project.label.maturity)}"
+        final = (
+            f"epoch_us(CAST({identifier(roles.time)} AS TIMESTAMP)) + {microseconds(project.label.maturity)}"
+        )
         cases.append(f"WHEN {final} > {literal_instant(until)} THEN 'immature label'")
     return f"CASE {' '.join(cases)} END"
 
@@ -152,6 +158,10 @@ def _label_counts(
 
 
 def _nothing_left(roles: Roles, excluded: Mapping[str, int]) -> DataError:
-    reasons = ", ".join(f"{n} with {reason}" if reason[:2] == "no" else f"{n} {reason}s" for reason, n in excluded.items())
+    reasons = ", ".join(
+        f"{n} with {reason}" if reason[:2] == "no" else f"{n} {reason}s" for reason, n in excluded.items()
+    )
     remedy = "Check `label.maturity` and `label.observed_until`." if "immature label" in excluded else ""
-    return DataError(f"source {roles.source}", f"no row is left to learn from ({reasons or 'it is empty'})", remedy=remedy)
+    return DataError(
+        f"source {roles.source}", f"no row is left to learn from ({reasons or 'it is empty'})", remedy=remedy
+    )

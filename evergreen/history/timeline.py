@@ -1,10 +1,9 @@
 """Range questions over events that are sorted by entity and time, answered for all label rows at once.
 
 Events are arrays in order of (entity, time); a label row asks about the slice [low, high) of them. Every
-answer takes O((events + labels) · log events) time, so that an entity with a long history and many labels does
-not multiply the two. Sums fold neighbours pairwise up a binary tree: no cumulative sum, hence no cancellation.
-Each entity has a tree of its own (`Blocks`), so that a later event, or another entity's, never changes a bit of
-an answer.
+answer takes O((events + labels) · log events) time, so that a long history and many labels of one entity do
+not multiply. Sums fold neighbours pairwise up a binary tree: no cumulative sum, hence no cancellation. Each
+entity has a tree of its own (`Blocks`), so that no later event, and no other entity's, changes a bit of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -104,7 +103,9 @@ def _take(parts: Parts, index: NDArray[np.intp] | Ints) -> Parts:
     return tuple(part[index] for part in parts)
 
 
-def _add(result: Parts, rows: NDArray[np.intp], more: Parts, combine: Callable[[Parts, Parts], Parts]) -> None:
+def _add(
+    result: Parts, rows: NDArray[np.intp], more: Parts, combine: Callable[[Parts, Parts], Parts]
+) -> None:
     if len(rows):
         for target, value in zip(result, combine(_take(result, rows), more), strict=True):
             target[rows] = value

@@ -1,4 +1,4 @@
-"""Which part a row belongs to, as a SQL expression over the row and a few cut values."""
+"""Which part a row belongs to: one SQL condition a part, over the row and a few cut values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,14 +21,14 @@ class Assignment:
 
     Attributes:
         method: `time`, `entity`, `stratified` or `hash`.
-        sql: An expression that gives `train`, `validation` or `test` for a row.
-        by: The columns that it reads, besides the label of a stratified split.
+        where: The SQL condition of `train`, `validation` and `test`; every row meets exactly one.
+        by: The columns that they read, besides the label of a stratified split.
         boundaries: For `time`: the first time of validation and of test.
         note: Why `auto` did not take the method it looks for first; else empty.
     """
 
     method: str
-    sql: str
+    where: dict[str, str]
     by: tuple[str, ...]
     boundaries: dict[str, str] = field(default_factory=dict)
     note: str = ""
@@ -102,7 +102,7 @@ def _automatic(
 ) -> tuple[str, str]:
     note = ""
     if time and not by_is_given:
-        (times,) = con.execute(f"SELECT count(DISTINCT {identifier(time)}) FROM {source}").fetchone()
+        (times,) = con.execute(f"SELECT count(DISTINCT {identifier(time)}) FROM {source}").fetchall()[0]
         if times >= len(PARTS):
             return "time", ""
         note = f"not by time: the column {time!r} has {times} different values"
@@ -110,7 +110,7 @@ def _automatic(
         names = ", ".join(identifier(c) for c in by)
         entities, rows = con.execute(
             f"SELECT count(*), sum(n) FROM (SELECT count(*) AS n FROM {source} GROUP BY {names})"
-        ).fetchone()
+        ).fetchall()[0]
         if by_is_given or entities < rows:
             return "entity", note
     return ("stratified" if target.classes is not None else "hash"), note
@@ -119,7 +119,7 @@ def _automatic(
 def _by_time(con: duckdb.DuckDBPyConnection, source: str, time: str, split: Split, note: str) -> Assignment:
     """Cut at the times that come nearest to the fractions; a time is never on both sides."""
     column = identifier(time)
-    missing = con.execute(f"SELECT count(*) FROM {source} WHERE {column} IS NULL").fetchone()[0]
+    missing = con.execute(f"SELECT count(*) FROM {source} WHERE {column} IS NULL").fetchall()[0][0]
     if missing:
         raise DataError(f"time column {time!r}", f"no value in {missing} rows", "a time in every row")
     counted = f"""
@@ -130,7 +130,7 @@ def _by_time(con: duckdb.DuckDBPyConnection, source: str, time: str, split: Spli
         "SELECT t::VARCHAR, k FROM ({}) WHERE k > {} AND k < {} "
         "ORDER BY abs(newer - {} * total), t DESC LIMIT 1"
     )
-    last = con.execute(f"SELECT count(DISTINCT {column}) FROM {source}").fetchone()[0]
+    last = con.execute(f"SELECT count(DISTINCT {column}) FROM {source}").fetchall()[0][0]
     if last < len(PARTS):
         raise DataError(
             f"time column {time!r}",
@@ -138,14 +138,16 @@ def _by_time(con: duckdb.DuckDBPyConnection, source: str, time: str, split: Spli
             "three or more to split by time",
             "Choose another `split.method`.",
         )
-    test, k = con.execute(nearest.format(counted, 2, last + 1, split.test)).fetchone()
+    test, k = con.execute(nearest.format(counted, 2, last + 1, split.test)).fetchall()[0]
     both = split.test + split.validation
-    validation, _ = con.execute(nearest.format(counted, 1, k, both)).fetchone()
-    sql = (
-        f"(CASE WHEN {column} >= {_cast(test, column)} THEN 'test' "
-        f"WHEN {column} >= {_cast(validation, column)} THEN 'validation' ELSE 'train' END)"
-    )
-    return Assignment("time", sql, (time,), {"validation": validation, "test": test}, note)
+    validation, _ = con.execute(nearest.format(counted, 1, k, both)).fetchall()[0]
+    first, second = _cast(validation, column), _cast(test, column)
+    where = {
+        "train": f"{column} < {first}",
+        "validation": f"{column} >= {first} AND {column} < {second}",
+        "test": f"{column} >= {second}",
+    }
+    return Assignment("time", where, (time,), {"validation": validation, "test": test}, note)
 
 
 def _cast(text: str, column: str) -> str:
@@ -153,13 +155,19 @@ def _cast(text: str, column: str) -> str:
     return f"cast_to_type({literal(text)}, {column})"
 
 
-def _by_hash(hash_sql: str, split: Split) -> str:
+def _by_hash(hash_sql: str, split: Split) -> dict[str, str]:
     test = int(split.test * _SPACE)
-    validation = int((split.test + split.validation) * _SPACE)
-    return (
-        f"(CASE WHEN {hash_sql} < {test} THEN 'test' WHEN {hash_sql} < {validation} THEN 'validation' "
-        "ELSE 'train' END)"
-    )
+    both = int((split.test + split.validation) * _SPACE)
+    return _between(hash_sql, {"test": (0, test), "validation": (test, both), "train": (both, _SPACE)})
+
+
+def _between(hash_sql: str, ranges: Mapping[str, tuple[int | str, int | str]]) -> dict[str, str]:
+    """Conditions on a hash from `low` to just under `high`; BETWEEN, so that the hash is taken once a row.
+
+    Everything is HUGEINT: a comparison that mixes it with an unsigned type would be made in DOUBLE.
+    """
+    hashed = f"{hash_sql}::HUGEINT"
+    return {part: f"{hashed} BETWEEN {low} AND ({high}) - 1" for part, (low, high) in ranges.items()}
 
 
 def _stratified(
@@ -180,18 +188,18 @@ def _stratified(
                 count(*) OVER (PARTITION BY {column}) AS n
             FROM {source})
         SELECT label,
-            max(h) FILTER (WHERE k <= floor(n * {split.test} + 0.5)),
-            max(h) FILTER (WHERE k <= floor(n * {split.test} + 0.5) + floor(n * {split.validation} + 0.5))
-        FROM ranked GROUP BY label ORDER BY label"""
+            coalesce(max(h) FILTER (WHERE k <= tests)::HUGEINT + 1, 0),
+            coalesce(max(h) FILTER (WHERE k <= tests + validations)::HUGEINT + 1, 0)
+        FROM (
+            SELECT *, floor(n * {split.test} + 0.5) AS tests,
+                floor(n * {split.validation} + 0.5) AS validations
+            FROM ranked)
+        GROUP BY label ORDER BY label"""
     ).fetchall()
-    cases = ""
-    for value, test, both in rows:
-        inner = _below(hash_sql, test, "test", _below(hash_sql, both, "validation"))
-        cases += f"WHEN {column} = {literal(value)} THEN {inner} "
-    return Assignment("stratified", f"(CASE {cases}END)", tuple(keys), note=note)
+    test, both = (f"(CASE {column} {_cases(rows, k)} END)" for k in (1, 2))
+    where = _between(hash_sql, {"test": (0, test), "validation": (test, both), "train": (both, _SPACE)})
+    return Assignment("stratified", where, tuple(keys), note=note)
 
 
-def _below(hash_sql: str, cut: int | None, part: str, otherwise: str = "'train'") -> str:
-    if cut is None:
-        return otherwise
-    return f"CASE WHEN {hash_sql} <= {cut} THEN {part!r} ELSE {otherwise} END"
+def _cases(rows: Sequence[tuple[Any, ...]], place: int) -> str:
+    return " ".join(f"WHEN {literal(row[0])} THEN {row[place]}::HUGEINT" for row in rows)

@@ -89,7 +89,9 @@ def _model(facts: CardFacts) -> list[str]:
         if best
         else "none complete, so the parameters are as given"
     )
-    return [*lines, f"- Tuning: {tuning['trials']} trials in {len(tuning['stopped'])} studies, {found}"]
+    lines.append(f"- Tuning: {tuning['trials']} trials in {len(tuning['stopped'])} studies, {found}")
+    tuned = best["params"] if best else {}
+    return lines + [f"- Tuned `{_cell(name)}`: `{_cell(value)}`" for name, value in tuned.items()]
 
 
 def _features(facts: CardFacts) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from evergreen.bundle.encode import LARGEST
 from evergreen.bundle.signature import Input, InputType
 from evergreen.errors import DataError
 from evergreen.tables import identifier
@@ -67,7 +68,7 @@ def plan_columns(
     Raises:
         DataError: when no feature is left, or a number is infinite.
     """
-    (rows,) = con.execute(f"SELECT count(*) FROM {source}").fetchone()
+    (rows,) = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0]
     facts = _facts(con, source, features)
     inputs: list[Input] = []
     dropped: dict[str, str] = {}
@@ -114,18 +115,18 @@ def _facts(
     con: duckdb.DuckDBPyConnection, source: str, features: Sequence[Mapping[str, Any]]
 ) -> dict[str, _Facts]:
     """Counts of every feature, a hundred columns a query."""
-    (rows,) = con.execute(f"SELECT count(*) FROM {source}").fetchone()
+    (rows,) = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0]
     facts: dict[str, _Facts] = {}
     for start in range(0, len(features), _BATCH):
         batch = features[start : start + _BATCH]
-        row = con.execute(f"SELECT {', '.join(_aggregates(f) for f in batch)} FROM {source}").fetchone()
+        row = con.execute(f"SELECT {', '.join(_aggregates(f) for f in batch)} FROM {source}").fetchall()[0]
         for k, feature in enumerate(batch):
             present, distinct, same, infinite = row[4 * k : 4 * k + 4]
             if infinite:
                 raise DataError(
                     f"column {feature['name']!r}",
-                    f"{infinite} infinite values in the train part",
-                    "finite numbers",
+                    f"{infinite} infinite or too large values in the train part",
+                    f"numbers from -{LARGEST:.3g} to {LARGEST:.3g}",
                     "Repair the source: write them as missing.",
                 )
             constant = bool(same) and present == rows
@@ -141,7 +142,9 @@ def _aggregates(feature: Mapping[str, Any]) -> str:
         return f"count({value}), approx_count_distinct({value}), min({value}) = max({value}), 0"
     number = f"{column}::DOUBLE"
     value = f"CASE WHEN isnan({number}) THEN NULL ELSE {number} END"
-    return f"count({value}), 0, min({value}) = max({value}), count(*) FILTER (WHERE isinf({number}))"
+    return (
+        f"count({value}), 0, min({value}) = max({value}), count(*) FILTER (WHERE abs({number}) > {LARGEST!r})"
+    )
 
 
 def _categories(con: duckdb.DuckDBPyConnection, source: str, name: str) -> tuple[str, ...] | None:

@@ -56,7 +56,7 @@ def make_folds(
 
 
 def _values(con: duckdb.DuckDBPyConnection, relation: str, sql: str) -> np.ndarray:
-    column = con.execute(f"SELECT {sql} FROM {relation}").to_arrow_table().column(0)
+    column = con.sql(f"SELECT {sql} FROM {relation}").to_arrow_table().column(0)
     return np.asarray(column.to_numpy())
 
 

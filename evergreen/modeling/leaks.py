@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from evergreen.errors import DataError, InputError
-from evergreen.modeling.assign import Assignment
+from evergreen.modeling.assign import PARTS
 from evergreen.project.model import Project
-from evergreen.tables import identifier
+from evergreen.tables import identifier, scan
 
 _SAMPLES = 5
 
@@ -32,13 +33,9 @@ class Leaks:
 
 
 def find_leaks(
-    con: duckdb.DuckDBPyConnection,
-    source: str,
-    assignment: Assignment,
-    project: Project,
-    meta: Mapping[str, Any],
+    con: duckdb.DuckDBPyConnection, splits: Path, project: Project, meta: Mapping[str, Any]
 ) -> Leaks:
-    """Count the leaks of an assignment, refused or not.
+    """Count the leaks between written parts, refused or not.
 
     Raises:
         InputError: when `split.refuse` names a leak that cannot exist for want of an entity or a time.
@@ -51,33 +48,28 @@ def find_leaks(
         )
     if "future" in project.split.refuse and not time:
         raise InputError("split.refuse", "`future`, but the project names no time", remedy="Set `time`.")
-    entities, entity_samples = _entities(con, source, assignment, by) if by else (None, ())
+    entities, entity_samples = _entities(con, splits, by) if by else (None, ())
     keys = tuple(meta.get("key") or by or (time,))
-    future, future_samples = _future(con, source, assignment, time, keys) if time else (None, ())
+    future, future_samples = _future(con, splits, time, keys) if time else (None, ())
     return Leaks(entities, future, entity_samples, future_samples)
 
 
-def _entities(
-    con: duckdb.DuckDBPyConnection, source: str, assignment: Assignment, by: Sequence[str]
-) -> tuple[int, tuple[str, ...]]:
+def _entities(con: duckdb.DuckDBPyConnection, splits: Path, by: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     names = ", ".join(identifier(c) for c in by)
-    shared = (
-        f"SELECT {names} FROM {source} GROUP BY ALL HAVING min({assignment.sql}) <> max({assignment.sql})"
-    )
-    (count,) = con.execute(f"SELECT count(*) FROM ({shared})").fetchone()
+    each = " UNION ALL ".join(f"SELECT DISTINCT {names} FROM {scan(splits / f'{p}.parquet')}" for p in PARTS)
+    shared = f"SELECT {names} FROM ({each}) GROUP BY ALL HAVING count(*) > 1"
+    (count,) = con.execute(f"SELECT count(*) FROM ({shared})").fetchall()[0]
     rows = con.execute(f"{shared} ORDER BY ALL LIMIT {_SAMPLES}").fetchall() if count else []
     return int(count), tuple(_key(by, row) for row in rows)
 
 
 def _future(
-    con: duckdb.DuckDBPyConnection, source: str, assignment: Assignment, time: str, keys: Sequence[str]
+    con: duckdb.DuckDBPyConnection, splits: Path, time: str, keys: Sequence[str]
 ) -> tuple[int, tuple[str, ...]]:
     column, names = identifier(time), ", ".join(identifier(c) for c in keys)
-    late = (
-        f"FROM {source} WHERE {assignment.sql} = 'train' AND {column} > "
-        f"(SELECT min({column}) FROM {source} WHERE {assignment.sql} = 'test')"
-    )
-    (count,) = con.execute(f"SELECT count(*) {late}").fetchone()
+    train, test = scan(splits / "train.parquet"), scan(splits / "test.parquet")
+    late = f"FROM {train} WHERE {column} > (SELECT min({column}) FROM {test})"
+    (count,) = con.execute(f"SELECT count(*) {late}").fetchall()[0]
     rows = con.execute(f"SELECT {names} {late} ORDER BY ALL LIMIT {_SAMPLES}").fetchall() if count else []
     return int(count), tuple(_key(keys, row) for row in rows)
 

@@ -45,13 +45,13 @@ def sampled(
     Rows of the same key stay together, so that a few more may come.
     """
     source = scan(part)
-    (total,) = con.execute(f"SELECT count(*) FROM {source}").fetchone()
+    (total,) = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0]
     if max_rows is None or max_rows >= total:
         return source
     hash_sql = hash_of(key_columns(meta, columns(con, source)), seed)
     (cut,) = con.execute(
         f"SELECT h FROM (SELECT {hash_sql} AS h FROM {source}) ORDER BY h LIMIT 1 OFFSET {max_rows - 1}"
-    ).fetchone()
+    ).fetchall()[0]
     return f"{source} WHERE {hash_sql} <= {cut}"
 
 
@@ -93,7 +93,7 @@ def load_column(con: duckdb.DuckDBPyConnection, relation: str, spec: Input) -> n
 
 
 def _arrow(con: duckdb.DuckDBPyConnection, query: str) -> Any:
-    return con.execute(query).to_arrow_table().column(0)
+    return con.sql(query).to_arrow_table().column(0)
 
 
 def _label(con: duckdb.DuckDBPyConnection, relation: str, label: str, target: Target) -> np.ndarray:

@@ -65,7 +65,9 @@ def build_pipeline(
         paths = {parameter_path(pipeline, name): value for name, value in tuned.items()}
         set_checked(pipeline, paths, "model.tune.space")
     seeded(pipeline, model.seed)
-    transform = tuple(f"{name}: {type(step).__name__}" for name, step in _leaves(steps))
+    transform = tuple(
+        f"{name}: {step if isinstance(step, str) else type(step).__name__}" for name, step in _leaves(steps)
+    )
     return Built(pipeline, public_path(type(estimator)), transform)
 
 

@@ -14,7 +14,8 @@ import duckdb
 
 from evergreen.bundle.signature import Label
 from evergreen.errors import DataError
-from evergreen.modeling.assign import PARTS, Assignment, assign
+from evergreen.files import aside
+from evergreen.modeling.assign import PARTS, assign
 from evergreen.modeling.leaks import Leaks, find_leaks, refuse_leaks
 from evergreen.modeling.task import MAX_CLASSES, Target, resolve_target
 from evergreen.project.model import Project
@@ -60,21 +61,22 @@ def split_training_set(project: Project, training_set: Path, splits: Path) -> Sp
         InputError: when the method asks for a time or an entity that the project does not have.
     """
     meta = read_meta(training_set)
-    with connect(project.resources) as con:
+    with connect(project.resources) as con, aside(splits) as folder:
+        folder.mkdir()
         source = scan(training_set)
         types = columns(con, source)
         target = label_target(project, con, source, meta["label"], types)
         assignment = assign(con, source, types, project, meta, target)
-        summaries = _summaries(con, source, assignment, meta, target)
+        for part, condition in assignment.where.items():
+            write_query(con, f"SELECT * FROM {source} WHERE {condition}", folder / f"{part}.parquet")
+        summaries = {part: _summary(con, scan(folder / f"{part}.parquet"), meta, target) for part in PARTS}
         _check_parts(summaries, target, meta["label"], assignment.method)
-        leaks = find_leaks(con, source, assignment, project, meta)
+        leaks = find_leaks(con, folder, project, meta)
         refuse_leaks(leaks, project.split.refuse)
-        splits.mkdir(parents=True, exist_ok=True)
-        for part in PARTS:
-            query = f"SELECT * FROM {source} WHERE {assignment.sql} = {part!r}"
-            write_query(con, query, splits / f"{part}.parquet")
-    result = SplitResult(assignment.method, target, summaries, assignment.boundaries, leaks, assignment.note)
-    write_meta(splits, {**meta, "split": describe(result, project, assignment.by)})
+        result = SplitResult(
+            assignment.method, target, summaries, assignment.boundaries, leaks, assignment.note
+        )
+        write_meta(folder, {**meta, "split": describe(result, project, assignment.by)})
     return result
 
 
@@ -115,7 +117,7 @@ def label_target(
         raise DataError(f"column {label!r}", "the training set has no such column", remedy="Build it again.")
     column = identifier(label)
     absent = f"{column} IS NULL" + (f" OR isnan({column})" if kind(types[label]) == "number" else "")
-    missing = con.execute(f"SELECT count(*) FROM {source} WHERE {absent}").fetchone()[0]
+    missing = con.execute(f"SELECT count(*) FROM {source} WHERE {absent}").fetchall()[0][0]
     if missing:
         raise DataError(
             f"label column {label!r}",
@@ -141,31 +143,17 @@ def _number_or_text(value: Any) -> Label:
         return str(value)
 
 
-def _summaries(
-    con: duckdb.DuckDBPyConnection,
-    source: str,
-    assignment: Assignment,
-    meta: Mapping[str, Any],
-    target: Target,
-) -> dict[str, PartSummary]:
+def _summary(
+    con: duckdb.DuckDBPyConnection, part: str, meta: Mapping[str, Any], target: Target
+) -> PartSummary:
     time, label = meta.get("time"), identifier(meta["label"])
     span = f"min({identifier(time)})::VARCHAR, max({identifier(time)})::VARCHAR" if time else "NULL, NULL"
-    rows = con.execute(f"SELECT {assignment.sql}, count(*), {span} FROM {source} GROUP BY 1").fetchall()
-    found = {part: (int(n), (low, high) if low is not None else None) for part, n, low, high in rows}
-    classes: dict[str, dict[str, int]] = {}
+    rows, first, last = con.execute(f"SELECT count(*), {span} FROM {part}").fetchall()[0]
+    classes = None
     if target.classes is not None:
-        for part, value, n in con.execute(
-            f"SELECT {assignment.sql}, {label}, count(*) FROM {source} GROUP BY 1, 2 ORDER BY 1, 2"
-        ).fetchall():
-            classes.setdefault(part, {})[_class_name(_plain(value))] = int(n)
-    return {
-        part: PartSummary(
-            found.get(part, (0, None))[0],
-            classes.get(part, {}) if target.classes is not None else None,
-            found.get(part, (0, None))[1],
-        )
-        for part in PARTS
-    }
+        counts = con.execute(f"SELECT {label}, count(*) FROM {part} GROUP BY 1 ORDER BY 1").fetchall()
+        classes = {_class_name(_plain(value)): int(n) for value, n in counts}
+    return PartSummary(int(rows), classes, None if first is None else (first, last))
 
 
 def _class_name(value: Label) -> str:

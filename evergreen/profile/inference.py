@@ -8,6 +8,8 @@ from evergreen.profile.schema import ColumnSchema, Schema
 # A text or a label with so few values, each seen so often on average, is taken to have no others.
 _DOMAIN = 50
 _ROWS_A_VALUE = 20
+# How many widths of the observed range a value may lie outside of it.
+_WIDTHS = 3
 _WITH_INVALID = ("number", "timestamp", "date")
 
 
@@ -20,8 +22,8 @@ def infer_schema(profile: Profile) -> Schema:
       points (2 where there was none, and for invalid); the label and keys may not be missing where they were
       not.
     - Domain: the values of a category, a boolean has its own; of a number only if it is the label.
-    - Range: of numbers that are features, one width of the observed range on either side, and 0 where nothing
-      was negative: that finds a change of unit, not a new record.
+    - Range: of numbers that are features, three widths of the observed range on either side, and 0 where
+      nothing was negative: that finds a change of unit, not a new record.
     - Key: the columns that were unique together.
 
     Args:
@@ -75,9 +77,9 @@ def _range(column: Column) -> tuple[int | float | None, int | float | None]:
     if low is None or high is None or low == high or column.rows < 100:
         return None, None
     if column.type == "integer":
-        width = int(high) - int(low)
+        width = _WIDTHS * (int(high) - int(low))
         return (0 if low >= 0 else int(low) - width), int(high) + width
-    width_ = float(high) - float(low)
+    width_ = _WIDTHS * (float(high) - float(low))
     bottom, top = (
         (0.0 if low >= 0 else _rounded(low - width_, down=True)),
         _rounded(high + width_, down=False),

@@ -29,7 +29,7 @@ def chart(column: Column, baseline: Column | None = None) -> str | None:
             series[BASELINE] = _shares(pair.numbers.histogram, pair.rows)
     else:
         return None
-    title = f"{column.name}: share of rows"
+    title = column.name
     if len(series) == 1 and column.values and column.family == "text":
         return charts.bars(labels, series[TABLE], title)
     return charts.histogram(labels, series, title)
@@ -74,8 +74,13 @@ def _shares(bins: Bins, rows: int) -> list[float]:
 
 def _bin_labels(bins: Bins, time: bool) -> list[str]:
     """Each bin by its upper edge, the last by its lower one."""
-    shown = [moment(e) if time else number(e) for e in bins.edges]
-    return [f"≤ {edge}" for edge in shown] + [f"> {shown[-1]}"]
+    shown = [moment(e) if time else _brief(e) for e in bins.edges]
+    return [*shown, f"> {shown[-1]}"]
+
+
+def _brief(value: float) -> str:
+    """Three significant digits, for axes."""
+    return number(float(f"{value:.3g}")) if 1 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def moment(seconds: float | int | None) -> str:

@@ -40,9 +40,7 @@ def annotation_at(model: type[BaseModel], path: Path, data: Any) -> Any:
 
 def model_of(annotation: Any, data: Any) -> type[BaseModel] | None:
     """The section that an annotation stands for; of several the one that shares most fields with `data`."""
-    models = [
-        a for a in map(_bare, _branches(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)
-    ]
+    models = [a for a in map(_bare, branches(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
     if not models:
         return None
     keys = set(data) if isinstance(data, dict) else set()
@@ -52,7 +50,7 @@ def model_of(annotation: Any, data: Any) -> type[BaseModel] | None:
 def enumerated(annotation: Any) -> list[str]:
     """The words that an annotation allows, if it is a choice of words (or a list of such)."""
     words: list[str] = []
-    for branch in map(_bare, _branches(annotation)):
+    for branch in map(_bare, branches(annotation)):
         if get_origin(branch) is Literal:
             words += [str(v) for v in get_args(branch)]
     return words
@@ -60,7 +58,7 @@ def enumerated(annotation: Any) -> list[str]:
 
 def takes_text(annotation: Any) -> bool:
     """Whether text is among what an annotation takes, and numbers are not."""
-    bare = [_bare(b) for b in _branches(annotation)]
+    bare = [_bare(b) for b in branches(annotation)]
     return str in bare and int not in bare and float not in bare
 
 
@@ -72,12 +70,12 @@ def describe(annotation: Any, *, key: bool = False) -> str:
         key: Describe a mapping's keys instead.
     """
     if key:
-        for branch in map(_bare, _branches(annotation)):
+        for branch in map(_bare, branches(annotation)):
             if get_origin(branch) is dict:
                 return describe(get_args(branch)[0])
     if get_origin(annotation) is Annotated:
         return _described_annotated(annotation)
-    parts = [_described_branch(b) for b in _branches(annotation) if b is not types.NoneType]
+    parts = [_described_branch(b) for b in branches(annotation) if b is not types.NoneType]
     return " or ".join(dict.fromkeys(parts)) or "nothing"
 
 
@@ -92,13 +90,13 @@ def _described_annotated(annotation: Any) -> str:
 
 
 def _bounds(rules: list[Any]) -> str:
-    low = next((f"at least {r.ge:,}" for r in rules if isinstance(r, Ge)), "")
+    low = next((f"of at least {r.ge:,}" for r in rules if isinstance(r, Ge)), "")
     low = low or next((f"greater than {r.gt:,}" for r in rules if isinstance(r, Gt)), "")
     high = next((f"at most {r.le:,}" for r in rules if isinstance(r, Le)), "")
     high = high or next((f"less than {r.lt:,}" for r in rules if isinstance(r, Lt)), "")
     least = next((r.min_length for r in rules if isinstance(r, MinLen)), 0)
     bounds = " and ".join(b for b in (low, high) if b)
-    return (f" {bounds}" if bounds else "") + (" with at least one entry" if least else "")
+    return (f" {bounds}" if bounds else "") + (" (at least one)" if least else "")
 
 
 def _described_branch(branch: Any) -> str:
@@ -114,27 +112,31 @@ def _described_branch(branch: Any) -> str:
         return "a mapping of names to " + _plural(describe(get_args(branch)[1]))
     if isinstance(branch, type) and issubclass(branch, BaseModel):
         required = [n for n, f in branch.model_fields.items() if f.is_required()]
-        return "a mapping with " + (", ".join(f"`{n}`" for n in required) if required else "its fields")
+        if required:
+            return "a mapping with " + " and ".join(f"`{n}`" for n in required)
+        return "a mapping with fields such as " + ", ".join(f"`{n}`" for n in list(branch.model_fields)[:3])
     return _WORDS.get(branch, "a value")
 
 
 def _plural(words: str) -> str:
+    if words.startswith("one of "):
+        return words.removeprefix("one of ")
+    if words.startswith("a duration"):
+        return "durations" + words.removeprefix("a duration")
     swaps = {"text": "text", "a number": "numbers", "a value": "values", "a whole number": "whole numbers"}
     if words.startswith("a mapping with"):
         return "mappings" + words.removeprefix("a mapping")
     return swaps.get(words, words)
 
 
-def _branches(annotation: Any) -> list[Any]:
+def branches(annotation: Any) -> list[Any]:
     """The alternatives of a union, else the annotation alone; looks through `Annotated` around a union."""
     origin = get_origin(annotation)
     if origin is Annotated:
         inner = get_args(annotation)[0]
-        return _branches(inner)
+        return branches(inner)
     if origin in (Union, types.UnionType):
-        return [
-            b for a in get_args(annotation) for b in ([a] if get_origin(a) is Annotated else _branches(a))
-        ]
+        return [b for a in get_args(annotation) for b in ([a] if get_origin(a) is Annotated else branches(a))]
     return [annotation]
 
 
@@ -146,7 +148,7 @@ def _step(annotation: Any, part: str | int, data: Any) -> Any:
     model = model_of(annotation, data)
     if model and isinstance(part, str) and part in model.model_fields:
         return get_type_hints(model, include_extras=True)[part]
-    for bare in map(_bare, _branches(annotation)):
+    for bare in map(_bare, branches(annotation)):
         if get_origin(bare) is dict and isinstance(part, str):
             return get_args(bare)[1]
         if get_origin(bare) is list and isinstance(part, int):

@@ -18,7 +18,7 @@ from evergreen.project.describe import (
 )
 from evergreen.project.document import Document
 from evergreen.project.model import Project, Refused
-from evergreen.project.wording import Path, did_you_mean, listed, shown
+from evergreen.project.wording import Path, did_you_mean, dotted, listed, shown
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _place(error: ErrorDetails, data: Any) -> _Placed:
 
 
 def _chosen(placed: Iterable[_Placed]) -> list[_Placed]:
-    """Of a union's branches keep the one that was meant: whose errors lie deepest, then the fewest."""
+    """Of a union's branches keep the one that was meant: of the right type, then with the fewest errors."""
     chosen: list[_Placed] = []
     unions: dict[Path, dict[str, list[_Placed]]] = {}
     for one in placed:
@@ -67,14 +67,21 @@ def _chosen(placed: Iterable[_Placed]) -> list[_Placed]:
             chosen.append(one)
         else:
             unions.setdefault(one.path[: one.point], {}).setdefault(one.branch, []).append(one)
-    for branches in unions.values():
-        ranked = sorted(branches.values(), key=lambda b: (-max(len(e.path) for e in b), len(b)))
-        chosen += ranked[0]
+    for point, branches in unions.items():
+        ranked = [(_wrong_type(errors, len(point)), len(errors), errors) for errors in branches.values()]
+        chosen += min(ranked, key=lambda r: r[:2])[2]
     return chosen
+
+
+def _wrong_type(errors: list[_Placed], depth: int) -> bool:
+    """Whether a branch refused the value itself, rather than something in it or its sense."""
+    return all(len(e.path) == depth and e.kind != "value_error" for e in errors)
 
 
 def _record(one: _Placed, document: Document) -> None:
     path, error = one.path, one.error
+    if any(p.field == dotted(path) for p in document.problems):
+        return  # reading the file has told already
     cause = error.get("ctx", {}).get("error")
     if isinstance(cause, Refused):
         document.add(path, cause.found, cause.expected, cause.remedy)

@@ -115,6 +115,7 @@ def check_uri(document: Document, where: FieldPath, uri: str, *, patterns: bool 
     if re.search(r"\$\{?[A-Za-z_]", uri):
         remedy = "Write the path itself; to change it between machines, use a relative path."
         document.add(where, "an environment variable", "a path: variables are not expanded", remedy)
+        return
     if not uri.strip():
         document.add(where, "an empty path", "a local path, s3://, gs:// or package://")
     elif separator and scheme not in _SCHEMES:

@@ -171,7 +171,7 @@ def _check_group_join(view: View, group: dict[str, Any], where: Path) -> None:
         view.check_columns(name, on, (*where, "on"))
         view.check_columns(view.label_source, on, (*where, "on"))
     elif "on" not in group and (aggregates or not own):
-        if not view.entity:
+        if view.data.get("entity", []) == []:
             expected = (
                 f"`on` here or `entity` in the project: the columns that join {name!r} with the label's rows"
             )

@@ -14,6 +14,7 @@ METRICS: dict[str, tuple[str, ...]] = {
     "binary": CLASSIFICATION,
     "multiclass": CLASSIFICATION,
     "regression": REGRESSION,
+    "ranking": ("ndcg", "roc_auc", "average_precision"),
 }
 
 
@@ -94,8 +95,8 @@ def _check_metrics(view: View) -> None:
     group = mapping(view.data.get("evaluation")).get("group")
     known = {m for metrics in METRICS.values() for m in metrics}
     for place, metric in _metric_places(view):
-        if metric == "ndcg" and group is None:
-            expected = "`evaluation.group`: the column whose rows are ranked together"
+        if metric == "ndcg" and group is None and task != "ranking":
+            expected = "`task: ranking` and `evaluation.group`: the column whose rows are ranked together"
             view.document.add(place, "`ndcg` without a group", expected)
         elif fitting and isinstance(metric, str) and metric in known and metric not in fitting:
             expected = f"one of {listed(list(fitting))}"

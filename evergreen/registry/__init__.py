@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evergreen.registry.publish import Published, publish
+    from evergreen.registry.publishing import Published, publish
     from evergreen.registry.records import Model, ModelVersion, Move
     from evergreen.registry.registry import Registry
 
@@ -22,9 +22,9 @@ _HOMES = {
     "Model": "records",
     "ModelVersion": "records",
     "Move": "records",
-    "Published": "publish",
+    "Published": "publishing",
     "Registry": "registry",
-    "publish": "publish",
+    "publish": "publishing",
 }
 
 __all__ = ["Model", "ModelVersion", "Move", "Published", "Registry", "publish"]

@@ -105,7 +105,7 @@ def summary(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 
 def encode(record: Mapping[str, Any]) -> bytes:
     """A record as JSON: the same record, the same bytes."""
-    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=str)
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False, default=str)
     return (text + "\n").encode()
 
 

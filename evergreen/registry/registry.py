@@ -7,6 +7,7 @@ from typing import Any
 
 from evergreen.decisions import Decision
 from evergreen.errors import NotFoundError, StorageError
+from evergreen.files import aside
 from evergreen.registry import aliases, versions
 from evergreen.registry.records import Model, ModelVersion, Move
 from evergreen.registry.refs import checked_name, parse_ref, unknown
@@ -135,6 +136,19 @@ class Registry:
         version = self.resolve(ref)
         versions.fetch(self._store, version, folder)
         return version
+
+    def fetch_or_empty(self, ref: str, folder: Path) -> ModelVersion | None:
+        """As `fetch`, but a model or alias that is not there makes an empty folder and returns None.
+
+        Raises:
+            BundleError: naming the file whose bytes were changed, or that is missing.
+        """
+        try:
+            return self.fetch(ref, folder)
+        except NotFoundError:
+            with aside(folder) as temporary:
+                temporary.mkdir()
+            return None
 
     def models(self) -> list[Model]:
         """Every model with a version, by name."""

@@ -112,11 +112,7 @@ def curve(
         diagonal: Also draw the line y = x, such as chance for ROC or the ideal for calibration.
     """
     scale_x, scale_y, parts, height = _plane(series, x, y)
-    if diagonal:
-        low = max(scale_x.low, scale_y.low)
-        high = min(scale_x.high, scale_y.high)
-        if high > low:
-            parts.append(d.line(scale_x(low), scale_y(low), scale_x(high), scale_y(high), d.MUTED, 1, "3 3"))
+    parts += _diagonal(scale_x, scale_y) if diagonal else []
     names = list(series)
     few = max((len(p) for p in series.values()), default=0) <= 25
     for i, (name, points_) in enumerate(series.items()):
@@ -133,9 +129,12 @@ def curve(
     return d.frame(title, height, parts)
 
 
-def points(series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str, title: str) -> str:
+def points(
+    series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str, title: str, diagonal: bool = False
+) -> str:
     """A scatter plot; see `curve` for the arguments."""
     scale_x, scale_y, parts, height = _plane(series, x, y)
+    parts += _diagonal(scale_x, scale_y) if diagonal else []
     names = list(series)
     count = sum(len(p) for p in series.values())
     radius, opacity = (3.4, 0.75) if count <= 200 else (2.2, 0.45)
@@ -223,7 +222,7 @@ def _band_labels(labels: Sequence[str], left: float, band: float, bottom: float)
             d.text(left + (i + 0.5) * band, bottom + 15, str(v), anchor="middle")
             for i, v in enumerate(labels)
         ], 22.0
-    every = max(1, math.ceil(15 / band))
+    every = max(1, math.ceil(20 / band))
     parts = []
     for i in range(0, len(labels), every):
         x, y = left + (i + 0.5) * band + 3, bottom + 12
@@ -274,6 +273,11 @@ def _plane(
     parts += [d.text(scale_x(v), bottom + 15, d.tick(v), anchor="middle") for v in d.ticks(low_x, high_x, 6)]
     parts.append(d.text((left + d.WIDTH) / 2, bottom + 31, x, anchor="middle"))
     return scale_x, scale_y, parts, bottom + 38
+
+
+def _diagonal(x: d.Scale, y: d.Scale) -> list[str]:
+    low, high = max(x.low, y.low), min(x.high, y.high)
+    return [d.line(x(low), y(low), x(high), y(high), d.MUTED, 1, "3 3")] if high > low else []
 
 
 def _tip(label: str, value: float, bound: tuple[float, float] | None) -> str:

@@ -181,20 +181,19 @@ def decisions_table(decisions: Sequence[Decision]) -> Markup:
     """What a gate checked: the noes first, then warnings, passes and what was skipped."""
     order = {"fail": 0, "warn": 1, "pass": 2, "skip": 3}
     ranked = sorted(decisions, key=lambda d: order[d.verdict])
-    rows = [
-        (
-            chip(d.verdict),
-            d.check,
-            d.slice,
-            d.observed if d.observed is not None else "",
-            interval(*d.interval) if d.interval else "",
-            d.threshold if d.threshold is not None else "",
-            Markup('<span class="reason">{}</span>').format(d.reason),
-        )
-        for d in ranked
-    ]
-    headers = ("Verdict", "Check", "Slice", "Observed", "Interval", "Threshold", "Reason")
-    return table(headers, rows, numeric={3, 4, 5}, caption="Decisions of the gate")
+    columns: dict[str, list[object]] = {
+        "Verdict": [chip(d.verdict) for d in ranked],
+        "Reason": [Markup('<span class="reason">{}</span>').format(d.reason) for d in ranked],
+        "Check": [Markup('<span class="once">{}</span>').format(d.check) for d in ranked],
+        "Slice": [d.slice if d.slice != "overall" else "" for d in ranked],
+        "Observed": ["" if d.observed is None else d.observed for d in ranked],
+        "Interval": [interval(*d.interval) if d.interval else "" for d in ranked],
+        "Threshold": ["" if d.threshold is None else d.threshold for d in ranked],
+    }
+    shown = {name: values for name, values in columns.items() if any(v != "" for v in values)}
+    right = {i for i, name in enumerate(shown) if name in ("Observed", "Interval", "Threshold")}
+    rows = list(zip(*shown.values(), strict=True))
+    return table(list(shown), rows, numeric=right, caption="Decisions of the gate")
 
 
 def worst(decisions: Iterable[Decision]) -> Status:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from evergreen import log
 from evergreen.bundle.encode import check_columns
 from evergreen.bundle.load import Bundle, load_bundle
+from evergreen.bundle.manifest import verify
 from evergreen.errors import DataError, InputError
 from evergreen.files import sha256
 from evergreen.serving import shards
@@ -19,6 +20,8 @@ from evergreen.serving.shards import Plan
 from evergreen.tables import parts, read_meta, write_meta
 
 if TYPE_CHECKING:
+    from evergreen.project.model import Project
+    from evergreen.registry import Registry
     from evergreen.storage import Store
 
 _log = log.get(__name__)
@@ -55,6 +58,11 @@ class Settings:
     keep: tuple[str, ...] = ()
     threads: int = 0
 
+    @classmethod
+    def of(cls, project: "Project") -> "Settings":
+        """What a project file says."""
+        return cls(project.predict.shard_rows, tuple(project.predict.keep), project.resources.threads or 0)
+
 
 @dataclass(frozen=True)
 class BatchResult:
@@ -75,6 +83,25 @@ class BatchResult:
     done: tuple[int, ...]
     skipped: tuple[int, ...]
     files: tuple[Path, ...]
+
+
+def blessed_source(registry: "Registry", name: str, folder: Path) -> Source:
+    """The version of a model whose bundle lies in `folder`, by the registry's word, not by the folder's.
+
+    Raises:
+        InputError: the folder is empty, or the registry has no blessed version with this digest.
+        BundleError: the bundle was changed.
+    """
+    if not folder.is_dir() or not any(folder.iterdir()):
+        raise InputError(f"model {name}", "there is none yet", remedy="Run the train pipeline first.")
+    digest = verify(folder)["digest"]
+    for version in reversed(registry.versions(name)):
+        if version.digest == digest and version.blessed:
+            return Source(folder, name, version.version, blessed=True)
+    raise InputError(
+        f"model {name}, digest {digest[:12]}", f"is not blessed by the registry {registry.uri}",
+        "a version that passed its gate", "Run the train pipeline, or name an alias of a blessed version.",
+    )  # fmt: skip
 
 
 def predict_batch(

@@ -73,10 +73,9 @@ def load(ref: str, store: str, max_rows: int) -> ServedModel:
     from evergreen.storage import open_store
 
     registry = Registry(open_store(store))
-    found = registry.resolve(ref)
     with tempfile.TemporaryDirectory(prefix="evergreen-model-") as temporary:
         folder = Path(temporary) / "bundle"
-        registry.fetch(ref, folder)
+        found = registry.fetch(ref, folder)
         return _warm(found.name, found.version, folder, max_rows)
 
 

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from evergreen.errors import StorageError
 
 AWS = "https://s3.amazonaws.com"
+_AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_KFP = ("KFP_S3_ACCESS_KEY_ID", "KFP_S3_SECRET_ACCESS_KEY")
 
 
 @dataclass(frozen=True)
@@ -34,22 +36,27 @@ def s3_settings(uri: str, endpoint: str | None = None) -> S3Settings:
     """Read the settings for an `s3://` URI.
 
     The endpoint is `endpoint`, else EVERGREEN_S3_ENDPOINT, else AWS_ENDPOINT_URL, else Amazon's own. The
-    credentials are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where there is one, AWS_SESSION_TOKEN.
+    credentials are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where there is one, AWS_SESSION_TOKEN. With
+    neither key, those of the object store that every KFP installation has serve: the pipelines give them to
+    their tasks as KFP_S3_ACCESS_KEY_ID, KFP_S3_SECRET_ACCESS_KEY and KFP_S3_ENDPOINT.
 
     Raises:
         StorageError: when there are no credentials, or the endpoint is not a URL of a server.
     """
     env = os.environ
-    url = endpoint or env.get("EVERGREEN_S3_ENDPOINT") or env.get("AWS_ENDPOINT_URL") or AWS
-    missing = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not env.get(name)]
+    of_kfp = all(env.get(name) for name in _KFP) and not any(env.get(name) for name in _AWS)
+    names = _KFP if of_kfp else _AWS
+    missing = [name for name in names if not env.get(name)]
     if missing:
         remedy = f"Set {' and '.join(missing)}; on a cluster they come from a Kubernetes Secret."
         raise StorageError(uri, "there are no credentials for it in the environment", remedy=remedy)
+    fallback = env.get("KFP_S3_ENDPOINT") if of_kfp else None
+    url = endpoint or env.get("EVERGREEN_S3_ENDPOINT") or env.get("AWS_ENDPOINT_URL") or fallback or AWS
     return S3Settings(
         endpoint=_checked_endpoint(url),
-        access_key=env["AWS_ACCESS_KEY_ID"],
-        secret_key=env["AWS_SECRET_ACCESS_KEY"],
-        token=env.get("AWS_SESSION_TOKEN") or None,
+        access_key=env[names[0]],
+        secret_key=env[names[1]],
+        token=None if of_kfp else env.get("AWS_SESSION_TOKEN") or None,
         region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
     )
 

@@ -14,7 +14,7 @@ from evergreen.project.model import Resources
 from evergreen.tables.sql import literal
 
 # What Python, Arrow and the Parquet writer hold beside DuckDB's own buffers.
-_SHARE_OF_MEMORY = 0.7
+_SHARE_OF_MEMORY = 0.6
 _UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
@@ -28,7 +28,7 @@ def memory_bytes(resources: Resources) -> int:
 def connect(resources: Resources | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an in-memory DuckDB: `with connect(project.resources) as con: …`.
 
-    It spills to a scratch folder of its own (under TMPDIR) once it holds 70 % of `resources.memory`, keeps
+    It spills to a scratch folder of its own (under TMPDIR) once it holds 60 % of `resources.memory`, keeps
     the order of rows, counts time in UTC, and never loads an extension from the network.
 
     Args:

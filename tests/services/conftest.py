@@ -238,7 +238,13 @@ def store(root: str) -> Store:
     return open_store(root)
 
 
+@pytest.fixture(params=["seaweed", "minio_server"], ids=["seaweedfs", "minio"])
+def s3(request: pytest.FixtureRequest) -> Server:
+    """Each S3 server in turn."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
-def seaweed_root(seaweed: Server, clean_environment: pytest.MonkeyPatch) -> str:
-    """The root URI of an empty store on SeaweedFS."""
-    return use(seaweed, clean_environment)
+def s3_root(s3: Server, clean_environment: pytest.MonkeyPatch) -> str:
+    """The root URI of an empty store on each S3 server."""
+    return use(s3, clean_environment)

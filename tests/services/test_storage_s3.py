@@ -49,26 +49,26 @@ def refusals(uses: dict) -> dict[str, str]:
     ("variable", "value"), [("AWS_ACCESS_KEY_ID", "stranger"), ("AWS_SECRET_ACCESS_KEY", "guessed-wrong")]
 )
 def test_wrong_credentials_are_named_and_never_shown(
-    seaweed, seaweed_root, clean_environment, tmp_path, variable, value
+    s3, s3_root, clean_environment, tmp_path, variable, value
 ):
     clean_environment.setenv(variable, value)
-    for said in refusals(every_use(seaweed_root, tmp_path)).values():
-        assert seaweed_root in said
-        assert seaweed.endpoint in said
+    for said in refusals(every_use(s3_root, tmp_path)).values():
+        assert s3_root in said
+        assert s3.endpoint in said
         assert "AWS_SECRET_ACCESS_KEY" in said
         assert "evergreen-secret" not in said
         assert "guessed-wrong" not in said
 
 
-def test_no_credentials_at_all(seaweed_root, clean_environment):
+def test_no_credentials_at_all(s3_root, clean_environment):
     clean_environment.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(StorageError, match="Set AWS_SECRET_ACCESS_KEY; on a cluster"):
-        open_store(seaweed_root)
+        open_store(s3_root)
     with pytest.raises(StorageError, match="no credentials"):
-        delta_options(seaweed_root)
+        delta_options(s3_root)
 
 
-def test_a_missing_bucket_is_not_a_missing_object(seaweed_root, tmp_path):
+def test_a_missing_bucket_is_not_a_missing_object(s3_root, tmp_path):
     uses = every_use("s3://not-there/folder", tmp_path)
     del uses["write_if tag"]  # SeaweedFS looks at the condition before the bucket
     for name, said in refusals(uses).items():
@@ -76,19 +76,19 @@ def test_a_missing_bucket_is_not_a_missing_object(seaweed_root, tmp_path):
         assert "s3://not-there/folder" in said, name
 
 
-def test_nobody_listens_there(seaweed_root, tmp_path, caplog):
+def test_nobody_listens_there(s3_root, tmp_path, caplog):
     with socket.socket() as taken:  # bound, never listening: every connection is refused
         taken.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
         begun = time.monotonic()
-        for said in refusals(every_use(seaweed_root, tmp_path, endpoint)).values():
+        for said in refusals(every_use(s3_root, tmp_path, endpoint)).values():
             assert "not reachable" in said
             assert endpoint in said
         assert "Signature" not in caplog.text
         assert time.monotonic() - begun < 10
 
 
-def test_a_server_that_stays_silent_is_given_up_in_seconds(seaweed_root):
+def test_a_server_that_stays_silent_is_given_up_in_seconds(s3_root):
     with ExitStack() as stack:
         silent = stack.enter_context(socket.socket())
         silent.bind(("127.0.0.1", 0))
@@ -97,48 +97,48 @@ def test_a_server_that_stays_silent_is_given_up_in_seconds(seaweed_root):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(silent.getsockname())
-        store = open_store(seaweed_root, endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        store = open_store(s3_root, endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}")
         begun = time.monotonic()
         with pytest.raises(StorageError, match="no answer within the time limit"):
             store.read("a")
         assert time.monotonic() - begun < 10
 
 
-def test_a_host_that_does_not_exist(seaweed_root):
+def test_a_host_that_does_not_exist(s3_root):
     with pytest.raises(StorageError, match="no host of that name"):
-        open_store(seaweed_root, endpoint="http://store.invalid:9000").read("a")
+        open_store(s3_root, endpoint="http://store.invalid:9000").read("a")
 
 
-def test_tls_to_a_server_without_it(seaweed, seaweed_root):
-    store = open_store(seaweed_root, endpoint=seaweed.endpoint.replace("http://", "https://"))
+def test_tls_to_a_server_without_it(s3, s3_root):
+    store = open_store(s3_root, endpoint=s3.endpoint.replace("http://", "https://"))
     with pytest.raises(StorageError, match=r"TLS.*write http://"):
         store.check()
 
 
-def test_a_web_page_is_not_an_object_store(seaweed, seaweed_root, clean_environment, gcs):
+def test_a_web_page_is_not_an_object_store(s3, s3_root, clean_environment, gcs):
     with pytest.raises((StorageError, Fault), match="does not speak S3"):
-        open_store(seaweed_root, endpoint=gcs.endpoint).read("a")
+        open_store(s3_root, endpoint=gcs.endpoint).read("a")
 
 
-def test_hidden_and_hostile_keys_of_others_stay_out(seaweed, seaweed_root, tmp_path):
-    bucket, _, prefix = seaweed_root.removeprefix("s3://").partition("/")
-    client = seaweed.client()
+def test_hidden_and_hostile_keys_of_others_stay_out(s3, s3_root, tmp_path):
+    bucket, _, prefix = s3_root.removeprefix("s3://").partition("/")
+    client = s3.client()
     for key in ("t/good", "t/.hidden", "t/.git/config"):
         client.fput_object(bucket, f"{prefix}/{key}", __file__)
-    store = open_store(seaweed_root)
+    store = open_store(s3_root)
     assert [e.key for e in store.list()] == ["t/good"]
     assert [p.name for p in store.download_tree("t", tmp_path / "t")] == ["good"]
     assert [p.name for p in (tmp_path / "t").iterdir()] == ["good"]
 
 
-def test_a_broken_download_leaves_no_file(seaweed_root, tmp_path):
+def test_a_broken_download_leaves_no_file(s3_root, tmp_path):
     with pytest.raises(StorageError):
-        open_store(seaweed_root).download("nothing", tmp_path / "x")
+        open_store(s3_root).download("nothing", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_delta_commits_of_many_writers_at_once_are_all_there(seaweed_root):
-    uri, options = f"{seaweed_root}/table", delta_options(f"{seaweed_root}/table")
+def test_delta_commits_of_many_writers_at_once_are_all_there(s3_root):
+    uri, options = f"{s3_root}/table", delta_options(f"{s3_root}/table")
     write_deltalake(uri, pa.table({"n": pa.array([], pa.int64())}), storage_options=options)
 
     def append(n: int) -> None:
@@ -152,18 +152,18 @@ def test_delta_commits_of_many_writers_at_once_are_all_there(seaweed_root):
     assert DeltaTable(uri, version=4, storage_options=options).to_pyarrow_table().num_rows == 4
 
 
-def test_a_delta_table_can_be_fetched_whole(seaweed_root, tmp_path):
-    uri, options = f"{seaweed_root}/table", delta_options(f"{seaweed_root}/table")
+def test_a_delta_table_can_be_fetched_whole(s3_root, tmp_path):
+    uri, options = f"{s3_root}/table", delta_options(f"{s3_root}/table")
     write_deltalake(uri, pa.table({"n": [1, 2, 3]}), storage_options=options)
     folder = fetch(uri, tmp_path)
     assert DeltaTable(str(folder)).to_pyarrow_table().num_rows == 3
 
 
-def test_delta_gives_a_dead_endpoint_up_in_seconds(seaweed_root):
+def test_delta_gives_a_dead_endpoint_up_in_seconds(s3_root):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        options = delta_options(seaweed_root, endpoint=f"http://127.0.0.1:{taken.getsockname()[1]}")
+        options = delta_options(s3_root, endpoint=f"http://127.0.0.1:{taken.getsockname()[1]}")
         begun = time.monotonic()
         with pytest.raises(Exception, match=r"(?i)error"):
-            DeltaTable(f"{seaweed_root}/table", storage_options=options)
+            DeltaTable(f"{s3_root}/table", storage_options=options)
         assert time.monotonic() - begun < 15

@@ -117,6 +117,8 @@ def make_plan(con: duckdb.DuckDBPyConnection, tables: Sequence[Table], asked: As
     split, split_why = _split(con, table, asked, target, clock)
     rest = [t for t in tables if t is not table]
     joined = [_join(con, t, asked) for t in rest]
+    for further in rest:
+        _refuse_strangers(con, table, further, asked)
     plan = Plan(asked, table, target, clock, exclude, key, key_why, numbered, split, split_why, joined=joined,
                 texts=_as_text(asked, tables))  # fmt: skip
     if not plan.features and not joined:
@@ -232,6 +234,19 @@ def _join(con: duckdb.DuckDBPyConnection, table: Table, asked: Asked) -> Joined:
         raise InputError(table.path, found, expected)
     exclude = useless_columns(con, table, None, frozenset(asked.entity))
     return Joined(table, None, exclude, entity=asked.entity)
+
+
+def _refuse_strangers(con: duckdb.DuckDBPyConnection, table: Table, further: Table, asked: Asked) -> None:
+    """Two tables that share no entity would join to nothing but missing values."""
+    same = " AND ".join(
+        f"CAST(a.{identifier(c)} AS VARCHAR) = CAST(b.{identifier(c)} AS VARCHAR)" for c in asked.entity
+    )
+    query = (
+        f"SELECT 1 FROM {identifier(table.name)} a SEMI JOIN {identifier(further.name)} b ON {same} LIMIT 1"
+    )
+    if con.execute(query).fetchone() is None:
+        found = f"no value of {' and '.join(asked.entity)} is in {table.path} too"
+        raise InputError(further.path, found, "the same entities, written the same way, in both tables")
 
 
 def _as_text(asked: Asked, tables: Sequence[Table]) -> frozenset[str]:

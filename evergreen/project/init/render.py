@@ -37,8 +37,8 @@ def _head(plan: Plan, name: str) -> list[str]:
     label = plain(plan.target.column)
     return [
         *comment(
-            f"Written by `evergreen init` from what it saw in the data: predicts `{label}`. It runs as it is; every"
-            " choice is yours to change, and docs/project-file.md explains every field."
+            f"Written by `evergreen init` from what it saw in the data: predicts `{label}`. It runs as it is;"
+            " every choice is yours to change, and docs/project-file.md explains every field."
         ),
         "#   evergreen check project.yaml",
         "#   evergreen run train --project project.yaml",
@@ -65,8 +65,8 @@ def _split(plan: Plan) -> list[str]:
 
 def _model(plan: Plan) -> list[str]:
     lines = comment(
-        "`auto` is gradient boosting for the task; any scikit-learn estimator can stand here by its import path,"
-        " such as sklearn.linear_model.LogisticRegression."
+        "`auto` is gradient boosting for the task; any scikit-learn estimator can stand here by its import"
+        " path, such as sklearn.linear_model.LogisticRegression."
     )
     lines += ["model:", "  estimator: auto"]
     if plan.max_rows:
@@ -104,7 +104,7 @@ def _slices(plan: Plan) -> list[str]:
     if not plan.slices:
         return []
     said = comment(
-        "Where the model might be worse than on the whole. A number is sliced by ranges: `edges: [18, 40, 65]`."
+        "Where the model might be worse than on the whole. A number is sliced by ranges: `edges: [18, 40]`."
     )
     return [*said, "slices:", *(f"  - column: {flow(c)}" for c in plan.slices)]
 
@@ -112,11 +112,12 @@ def _slices(plan: Plan) -> list[str]:
 def _gates(plan: Plan) -> list[str]:
     metric, least, loss, why = _first_gate(plan)
     lines = comment(
-        "What stops a run: `fail` stops, `warn` reports, `off` records only. `thresholds` are absolute; `changes`"
-        " compare with the model in production on the same rows, and are skipped while there is none."
+        "What stops a run: `fail` stops, `warn` reports, `off` records only. `thresholds` are absolute;"
+        " `changes` compare with the model in production on the same rows; without one they are skipped."
     )
     half = max(1, int(plan.target.labelled * MIN_SHARE))
-    lines += ["gates:", "  data:", "    mode: fail", f"    min_rows: {half} # half of today's labelled rows"]
+    lines += ["gates:", "  data:", "    mode: fail"]
+    lines.append(f"    min_rows: {half} # half of today's labelled rows")
     if any(j.clock for j in plan.joined):
         lines.append("    max_missing: 1 # an aggregate is missing where a window holds no row")
     lines += ["    drift: warn", "  model:", "    mode: fail", "    thresholds:"]

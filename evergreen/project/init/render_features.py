@@ -39,7 +39,7 @@ def _label(plan: Plan) -> list[str]:
     if plan.key:
         lines += [*comment(f"What names a row: {plan.key_why}.", "  "), f"  key: {flow(list(plan.key))}"]
     if plan.clock:
-        said = "If the label is only known some time after `time`, say how much: younger rows stay out of training."
+        said = "If the label is known only some time after `time`, say how much: younger rows stay out."
         lines += [*comment(said, "  "), "  # maturity: 30d"]
     amount = plan.table.columns[target.column].kind in ("integer", "number")
     hint = " # `regression` if the label is an amount rather than a class"

@@ -66,9 +66,10 @@ def _types(plan: Plan, table: Table, clock: Clock | None) -> dict[str, str]:
     types = {c: "text" for c in plan.asked.entity if c in plan.texts and c in table.columns}
     if table.format != "csv":
         return types
-    names = {*plan.asked.entity, plan.asked.label, *plan.key}
+    names = {*plan.asked.entity, plan.asked.label, *plan.key, clock.column if clock else None}
     for column in table.columns.values():
-        found_anew = column.written or column.given == 0 or (clock and column.name == clock.column)
+        is_time = clock is not None and column.name == clock.column and not clock.sql
+        found_anew = column.written or column.given == 0 or is_time
         if not found_anew and column.name not in types and column.name not in table.mixed:
             types[column.name] = _type(column, exact=column.name in names or column.distinct <= 20)
     return types

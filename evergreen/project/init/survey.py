@@ -9,11 +9,12 @@ import duckdb
 
 from evergreen.errors import DataError
 from evergreen.project.model import ColumnType, RepairPolicy, Source
-from evergreen.project.peek import open_view, shape_source, stage_source, text_findings
-from evergreen.tables import explained, identifier, kind
+from evergreen.project.peek import stage_source, text_findings
+from evergreen.tables import columns, explained, identifier, kind
+from evergreen.tables.convert import SQL_TYPES
 from evergreen.tables.infer import TextFinding
 from evergreen.tables.kinds import Kind
-from evergreen.tables.shape import Raw
+from evergreen.tables.shape import Asked, Raw, plan_columns
 
 FEW = 100
 """Up to this many different values are counted exactly."""
@@ -88,15 +89,15 @@ def survey(
     staging = stage_source(con, name, source, scratch)
     if staging is None:
         raise DataError(path, "the file is empty", "a table with a header and rows")
-    raw, copied = staging.raw, staging.format != "parquet"
+    raw = staging.raw
     if time is not None and time in raw.types:
         source = Source(path=path, time=time)
         raw = replace(raw, untyped=raw.untyped | {time})
-        copied = copied or kind(raw.types[time]) in ("integer", "text")
     with explained(path, "The file seems to be corrupt: write it again."):
         findings = text_findings(con, raw)
         mixed = {c: f for c, f in findings.items() if f.finding == "mixed"}
-        types = _open(con, raw, source, scratch, mixed, copied=copied)
+        _open(con, raw, _typed(source, findings), mixed)
+        types = columns(con, f"SELECT * FROM {identifier(name)}")
         return _counted(con, Table(name, path, staging.format, 0, mixed=mixed), types, findings)
 
 
@@ -106,23 +107,29 @@ def policy(finding: TextFinding) -> RepairPolicy:
     return RepairPolicy(type=likely, invalid="missing")
 
 
-def _open(
-    con: duckdb.DuckDBPyConnection,
-    raw: Raw,
-    source: Source,
-    scratch: Path,
-    mixed: Mapping[str, TextFinding],
-    *,
-    copied: bool,
-) -> dict[str, str]:
-    """Make the view; a Parquet file whose columns need no conversion is looked at where it is."""
-    if not copied and not mixed:
-        con.execute(f"CREATE VIEW {identifier(raw.name)} AS SELECT * FROM {raw.relation}")
-        return dict(raw.types)
-    policies = {c: policy(f) for c, f in mixed.items()}
-    peeked = shape_source(con, raw, source, scratch / "tables", policies=policies)
-    open_view(con, raw.name, scratch / "tables")
-    return peeked.types
+def _typed(source: Source, findings: Mapping[str, TextFinding]) -> Source:
+    """The source with the types that were found, so that nobody looks again; no times in other formats."""
+    types: dict[str, ColumnType] = {}
+    for column, found in findings.items():
+        if found.finding != "mixed" and not found.date_format:
+            types[column] = "text" if found.finding == "empty" else found.finding
+    return source.model_copy(update={"types": types})
+
+
+def _open(con: duckdb.DuckDBPyConnection, raw: Raw, source: Source, mixed: Mapping[str, TextFinding]) -> None:
+    """Make a view of the rows, columns typed as ingestion will type them; values convert as they are read."""
+    plans = plan_columns(con, raw, Asked(source, {c: policy(f) for c, f in mixed.items()}))
+    plain = {c: t for c, t in source.types.items() if c in raw.untyped and t not in ("text", "category")}
+    items = [_cast(p.name, plain[p.name]) if p.name in plain else p.item for p in plans]
+    con.execute(f"CREATE VIEW {identifier(raw.name)} AS SELECT {', '.join(items)} FROM {raw.relation}")
+
+
+def _cast(name: str, type_: ColumnType) -> str:
+    """The text of a column that is known to fit a type, which spares the care for those that do not."""
+    value = f"TRY_CAST({identifier(name)} AS {SQL_TYPES[type_]})"
+    if type_ == "number":
+        value = f"CASE WHEN isfinite({value}) THEN {value} END"
+    return f"{value} AS {identifier(name)}"
 
 
 def _counted(
@@ -136,14 +143,14 @@ def _counted(
     row: tuple[Any, ...] = con.execute(f"SELECT count(*), {items} FROM {view}").fetchall()[0]
     if row[0] == 0:
         raise DataError(table.path, "the table has no rows", "at least one row")
-    columns: dict[str, Column] = {}
+    found: dict[str, Column] = {}
     for i, (name, type_) in enumerate(types.items()):
         given, distinct, low, high, length = row[1 + 5 * i : 6 + 5 * i]
         written = findings[name].date_format if name in findings else ""
-        columns[name] = Column(name, type_, given, min(distinct, given), low, high, length or 0.0, written)
-    for name, exact in _exactly(con, view, columns.values()).items():
-        columns[name] = replace(columns[name], distinct=exact)
-    return replace(table, rows=row[0], columns=columns)
+        found[name] = Column(name, type_, given, min(distinct, given), low, high, length or 0.0, written)
+    for name, exact in _exactly(con, view, found.values()).items():
+        found[name] = replace(found[name], distinct=exact)
+    return replace(table, rows=row[0], columns=found)
 
 
 def _counts(name: str, type_: str) -> str:

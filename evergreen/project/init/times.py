@@ -26,7 +26,6 @@ class Clock:
         last: Latest time.
         future: Rows later than now.
         missing: Rows without a time.
-        distinct: Different times, about.
     """
 
     column: str
@@ -36,7 +35,6 @@ class Clock:
     last: datetime
     future: int
     missing: int
-    distinct: int
 
 
 def look_at_time(con: duckdb.DuckDBPyConnection, table: Table, name: str) -> Clock:
@@ -53,17 +51,17 @@ def look_at_time(con: duckdb.DuckDBPyConnection, table: Table, name: str) -> Clo
     time = sql or f"CAST({identifier(name)} AS TIMESTAMP)"
     limit = literal(datetime.now(UTC).replace(tzinfo=None) + CLOCK_SLACK)
     query = (
-        f"SELECT min(t), max(t), count_if(t > {limit}), count(*) - count(t), approx_count_distinct(t)"
+        f"SELECT min(t), max(t), count_if(t > {limit}), count(*) - count(t)"
         f" FROM (SELECT {time} AS t FROM {identifier(table.name)})"
     )
-    first, last, future, missing, distinct = con.execute(query).fetchall()[0]
+    first, last, future, missing = con.execute(query).fetchall()[0]
     if future == table.rows - missing:
         raise InputError(
             where, f"every time lies in the future, the first at {first}", "times that have been"
         )
     if first == last:
         raise InputError(where, f"the same time in every row: {first}", "at least two times")
-    return Clock(name, sql, why, first, last, future, missing, distinct)
+    return Clock(name, sql, why, first, last, future, missing)
 
 
 def _conversion(column: Column, where: str) -> tuple[str, str]:
@@ -85,10 +83,14 @@ def _conversion(column: Column, where: str) -> tuple[str, str]:
             return f"try_strptime(CAST({c} AS VARCHAR), '%Y%m%d')", "YYYYMMDD becomes a date"
         if high - low <= 20_000:
             return f"TIMESTAMP '1970-01-01' + to_days(CAST({c} AS INTEGER))", _COUNTED.format("day")
-    why = "seconds since 1970 become a time" if low > 1e8 else _COUNTED.format("second")
-    return f"make_timestamp(CAST({c} * 1000000 AS BIGINT))", why
+    micros, unit = next(((m, u) for least, m, u in _EPOCHS if low > least), (1e6, ""))
+    why = f"{unit} since 1970 become a time" if unit else _COUNTED.format("second")
+    return f"make_timestamp(CAST({c} * {micros!r} AS BIGINT))", why
 
 
+# Above these a number counts from 1970 (after 1973); in microseconds, and the unit's name.
+_EPOCHS = ((1e17, 1e-3, "nanoseconds"), (1e14, 1.0, "microseconds"), (1e11, 1e3, "milliseconds"),
+           (1e8, 1e6, "seconds"))  # fmt: skip
 _COUNTED = "the numbers count from an unknown start: one more is taken as one {} later, from 1970-01-01"
 
 
@@ -115,9 +117,9 @@ def classes_in_every_part(
     time = clock.sql or f"CAST({identifier(clock.column)} AS TIMESTAMP)"
     y = identifier(label)
     query = f"""
-        WITH rows AS (SELECT {time} AS t, {y} AS y FROM {identifier(table.name)} WHERE {y} IS NOT NULL),
-        cuts AS (SELECT quantile_disc(t, {list(shares)}) AS at FROM rows)
-        SELECT count(DISTINCT y) FROM rows, cuts WHERE t IS NOT NULL
-        GROUP BY CASE WHEN t < at[1] THEN 0 WHEN t < at[2] THEN 1 ELSE 2 END"""
+        WITH labelled AS (SELECT {time} AS t, {y} AS y FROM {identifier(table.name)} WHERE {y} IS NOT NULL),
+        cuts AS (SELECT quantile_disc(t, {list(shares)}) AS bounds FROM labelled)
+        SELECT count(DISTINCT y) FROM labelled, cuts WHERE t IS NOT NULL
+        GROUP BY CASE WHEN t < bounds[1] THEN 0 WHEN t < bounds[2] THEN 1 ELSE 2 END"""
     found = con.execute(query).fetchall()
     return len(found) == 3 and all(n > 1 for (n,) in found)

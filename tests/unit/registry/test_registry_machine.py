@@ -16,7 +16,6 @@ from evergreen.storage.local import LocalStore
 
 CONTENTS = st.sampled_from("abcde")
 ALIASES = st.sampled_from(["baseline", "candidate", "canary"])
-VERSIONS = st.integers(1, 8)
 
 
 class RegistryMachine(RuleBasedStateMachine):
@@ -29,11 +28,13 @@ class RegistryMachine(RuleBasedStateMachine):
         self.pushed: list[tuple[str, bool]] = []
         self.standing: dict[str, int] = {}
         self.moves = 0
+        for content in "ab":
+            self.push(content, True)
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
 
-    @rule(content=CONTENTS, blessed=st.booleans())
+    @rule(content=CONTENTS, blessed=st.sampled_from([True, True, False]))
     def push(self, content: str, blessed: bool) -> None:
         bundle = self.folder / content
         if not bundle.exists():
@@ -45,28 +46,33 @@ class RegistryMachine(RuleBasedStateMachine):
             self.pushed.append((content, blessed))
         assert version.version == self.pushed.index((content, blessed)) + 1
 
-    @rule(alias=ALIASES, version=VERSIONS, expected=st.none() | st.integers(0, 8))
-    def move(self, alias: str, version: int, expected: int | None) -> None:
-        before = self.standing.get(alias, 0)
-        order = {"why": "test", "expected": expected}
-        if version > len(self.pushed):
-            with pytest.raises(NotFoundError):
-                self.registry.move("m", alias, version, **order)
-        elif alias == "baseline" and not self.pushed[version - 1][1]:
+    @rule(alias=ALIASES, pick=st.integers(0, 9))
+    def move(self, alias: str, pick: int) -> None:
+        version = pick % len(self.pushed) + 1
+        if alias == "baseline" and not self.pushed[version - 1][1]:
             with pytest.raises(InputError):
-                self.registry.move("m", alias, version, **order)
-        elif before != version and expected not in (None, before):
+                self.registry.move("m", alias, version, why="test")
+            return
+        before = self.standing.get(alias, 0)
+        made = self.registry.move("m", alias, version, why="test", expected=before if pick % 2 else None)
+        self.moves += len(made)
+        assert bool(made) == (before != version)
+        self.standing[alias] = version
+        if alias == "baseline" and before and made:
+            self.standing["previous"] = before
+
+    @rule(alias=ALIASES, wrong=st.integers(0, 9))
+    def move_from_elsewhere(self, alias: str, wrong: int) -> None:
+        before = self.standing.get(alias, 0)
+        blessed = [i for i, (_, good) in enumerate(self.pushed, 1) if good and i != before]
+        if wrong != before and blessed:
             with pytest.raises(ConflictError):
-                self.registry.move("m", alias, version, **order)
-        else:
-            made = self.registry.move("m", alias, version, **order)
-            self.moves += len(made)
-            if before == version:
-                assert made == ()
-                return
-            self.standing[alias] = version
-            if alias == "baseline" and before:
-                self.standing["previous"] = before
+                self.registry.move("m", alias, blessed[wrong % len(blessed)], why="test", expected=wrong)
+
+    @rule(alias=ALIASES)
+    def move_to_nowhere(self, alias: str) -> None:
+        with pytest.raises(NotFoundError):
+            self.registry.move("m", alias, len(self.pushed) + 1, why="test")
 
     @invariant()
     def agrees(self) -> None:
@@ -80,8 +86,6 @@ class RegistryMachine(RuleBasedStateMachine):
 
     @invariant()
     def history_leads_here(self) -> None:
-        if not self.pushed:
-            return
         standing: dict[str, int] = {}
         history = self.registry.history("m")
         for move in history:
@@ -98,5 +102,5 @@ class RegistryMachine(RuleBasedStateMachine):
             assert (self.folder / "out" / "model.skops").read_text() == self.pushed[version.version - 1][0]
 
 
-RegistryMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+RegistryMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
 TestRegistryMachine = RegistryMachine.TestCase

@@ -16,7 +16,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "s3cr3t-value"}
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in list(os.environ):
-        if name.startswith(("AWS_", "EVERGREEN_", "GOOGLE_", "STORAGE_EMULATOR", "KUBERNETES_")):
+        if name.startswith(("AWS_", "EVERGREEN_", "GOOGLE_", "STORAGE_EMULATOR", "KUBERNETES_", "KFP_")):
             monkeypatch.delenv(name)
     return monkeypatch
 
@@ -35,6 +35,21 @@ def test_the_endpoint_given_wins_then_ours_then_the_common_one(environment):
     assert s3_settings("s3://bucket").endpoint == "http://ours:2"
     given = s3_settings("s3://bucket", "https://given:3")
     assert (given.endpoint, given.host, given.secure) == ("https://given:3", "given:3", True)
+
+
+def test_the_store_of_kfp_serves_when_nobody_names_another(environment):
+    environment.setenv("KFP_S3_ACCESS_KEY_ID", "minio")
+    environment.setenv("KFP_S3_SECRET_ACCESS_KEY", "minio123")
+    environment.setenv("KFP_S3_ENDPOINT", "http://minio-service.kubeflow:9000")
+    settings = s3_settings("s3://mlpipeline")
+    assert (settings.access_key, settings.endpoint) == ("minio", "http://minio-service.kubeflow:9000")
+    environment.setenv("AWS_ENDPOINT_URL", "http://elsewhere:1")
+    assert s3_settings("s3://mlpipeline").endpoint == "http://elsewhere:1"
+    environment.setenv("AWS_ACCESS_KEY_ID", "someone")
+    with pytest.raises(StorageError, match="Set AWS_SECRET_ACCESS_KEY;"):
+        s3_settings("s3://mlpipeline")
+    credentials(environment)
+    assert s3_settings("s3://mlpipeline").access_key == "someone"
 
 
 def test_settings_do_not_show_the_secret(environment):

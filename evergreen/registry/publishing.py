@@ -59,12 +59,19 @@ def publish(
     why, evidence = "pushed after its gate", version.uri.removesuffix("bundle") + "version.json"
     registry.move(name, CANDIDATE, version.version, why=why, evidence=evidence)
     if promote:
-        compared = (measured.get("baseline") or {}).get("version") or None
-        registry.move(name, BASELINE, version.version, why=why, evidence=evidence, expected=compared)
+        expected = _compared_with(measured)
+        registry.move(name, BASELINE, version.version, why=why, evidence=evidence, expected=expected)
     standing = registry.aliases(name)
     aliases = tuple(sorted(alias for alias, number in standing.items() if number == version.version))
     _log.info("pushed", extra={"model": name, "version": version.version, "aliases": aliases})
     return Published(version, aliases, render(version, aliases))
+
+
+def _compared_with(evaluation: dict[str, Any]) -> int | None:
+    """The version that the evaluation calls its baseline; None when it names none."""
+    baseline = evaluation.get("baseline")
+    version = baseline.get("version") if isinstance(baseline, dict) else None
+    return version if isinstance(version, int) and version > 0 else None
 
 
 def _read_evaluation(path: Path) -> dict[str, Any]:
@@ -81,7 +88,9 @@ def _read_decisions(path: Path) -> list[decisions.Decision]:
     try:
         return decisions.read(path)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(str(path), f"not a gate's decisions ({type(error).__name__})", "a JSON list") from error
+        raise DataError(
+            str(path), f"not a gate's decisions ({type(error).__name__})", "a JSON list"
+        ) from error
 
 
 def render(version: ModelVersion, aliases: tuple[str, ...]) -> str:

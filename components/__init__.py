@@ -1,0 +1,1 @@
+"""KFP components by lifecycle stage: thin wrappers over `evergreen`, one folder each."""

@@ -1,0 +1,1 @@
+"""Join labels with features as they were known at each label's time."""

@@ -1,0 +1,1 @@
+"""Bring every source that a project needs to Parquet."""

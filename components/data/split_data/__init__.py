@@ -1,0 +1,1 @@
+"""Split a training set into train, validation and test."""

@@ -1,0 +1,1 @@
+"""Components of the deployment stage: the registry and batch prediction."""

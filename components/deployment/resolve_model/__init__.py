@@ -1,0 +1,1 @@
+"""Fetch a version of a model from the registry."""

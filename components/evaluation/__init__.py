@@ -1,0 +1,1 @@
+"""Evaluation: measure a model, and decide whether it may go on."""

@@ -1,0 +1,1 @@
+"""Evaluate a model: metrics with intervals, by slice, beside the baseline."""

@@ -1,0 +1,1 @@
+"""Train the project's model and save it as a bundle."""

@@ -1,0 +1,1 @@
+"""Search for the best parameters of the project's estimator."""

@@ -1,0 +1,51 @@
+"""Search for the best parameters of the project's estimator."""
+
+from kfp import dsl
+
+from evergreen.images import IMAGE
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def tune_model(
+    project: str,
+    splits: dsl.Input[dsl.Dataset],
+    study: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+    shard: int = 0,
+    shards: int = 1,
+):
+    """Run a share of the project's search (Optuna), by cross-validation on the train part.
+
+    The search is split into `model.tune.parallel` seeded sub-studies; this task runs those whose number
+    leaves the rest `shard` when divided by `shards`, side by side in processes. The trials depend on the
+    project and the data alone, so any number of shards gives the same result; a `timeout` may cut it short,
+    and is recorded. A trial that fails is recorded with its parameters and error. Refuses a space that names
+    an unknown parameter, and a search of which every trial fails. Without `model.tune` the study is empty.
+
+    Args:
+        project: The project file's text; `model`, `evaluation.primary` and `resources` are used.
+        splits: A folder of split_data.
+        shard: Which share of the sub-studies.
+        shards: How many shares there are.
+
+    Returns:
+        study: study.json with every trial, and seconds.json with their times.
+        report: The search's history, the parameters that mattered, and every trial.
+    """
+    from evergreen.runtime import task
+
+    with task("tune_model", shard=shard, shards=shards):
+        from pathlib import Path
+
+        from evergreen.files import write_text
+        from evergreen.modeling.study import write_study
+        from evergreen.modeling.tune import tune
+        from evergreen.modeling.tune_page import study_page
+        from evergreen.project import parse_project
+
+        settings = parse_project(project)
+        found = tune(settings, Path(splits.path), shard=shard, shards=shards)
+        best = found.best.value if found.best else None
+        study.metadata.update({"metric": found.metric, "best": best, "trials": len(found.trials)})
+        write_study(Path(study.path), found)
+        write_text(Path(report.path), study_page(settings, found))

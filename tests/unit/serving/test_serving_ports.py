@@ -1,0 +1,45 @@
+import os
+import socket
+
+import pytest
+from evergreen.errors import InputError
+from evergreen.serving.ports import holder, is_free, require_free
+
+
+@pytest.mark.parametrize("option", [None, socket.SO_REUSEPORT])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_a_port_someone_listens_on_is_not_free_and_the_holder_is_named(option, host):
+    with socket.socket() as taken:
+        if option:
+            taken.setsockopt(socket.SOL_SOCKET, option, 1)
+        taken.bind((host, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert not is_free("127.0.0.1", port)
+        assert holder(port).startswith(f"process {os.getpid()} (")
+        with pytest.raises(InputError, match=rf"port {port} for x: is taken by process {os.getpid()} .*Try y\."):
+            require_free("127.0.0.1", port, "x", "Try y.")
+    require_free("127.0.0.1", port, "x", "")
+    assert holder(port) == ""
+
+
+def test_a_port_just_left_by_its_server_is_free():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        link = socket.create_connection(("127.0.0.1", port))
+        other, _ = server.accept()
+        other.close()
+    link.close()
+    assert is_free("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536])
+def test_a_number_that_is_no_port_is_refused(port):
+    with pytest.raises(InputError, match=rf"port {port} for x: is not a port"):
+        require_free("127.0.0.1", port, "x", "")
+
+
+@pytest.mark.parametrize("host", ["no such host", "203.0.113.7"])
+def test_an_address_that_is_not_ours_is_refused(host):
+    with pytest.raises(InputError, match="is not an address"):
+        require_free(host, 40_000, "x", "")
