@@ -19,18 +19,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 COLUMNS = 10
+HEADERS = (
+    "server", "requests/s", "answered", "errors", "p50 ms", "p99 ms", "max ms", "CPU ms/request", "RSS MiB",
+)  # fmt: skip
 
 
 def make_bundle(folder: Path, model: str) -> None:
     """A scaler and a classifier over ten numeric columns, saved as a real bundle."""
     import numpy as np
     import pandas as pd
-    from evergreen.bundle import Input, Signature, save_bundle
-    from evergreen.bundle.save import Companions
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+
+    from evergreen.bundle import Input, Signature, save_bundle
+    from evergreen.bundle.save import Companions
 
     rng = np.random.default_rng(17)
     table = pd.DataFrame(rng.normal(size=(2000, COLUMNS)), columns=range(COLUMNS))
@@ -61,7 +65,8 @@ def run_limit(bundle: Path, port: int) -> None:
     async def app(scope, protocol):
         request = msgspec.json.decode(await protocol()) if scope.method == "POST" else {"inputs": []}
         feed = {
-            f"c{k}": np.array(t["data"], dtype=np.float32).reshape(-1, 1) for k, t in enumerate(request["inputs"])
+            f"c{k}": np.array(t["data"], dtype=np.float32).reshape(-1, 1)
+            for k, t in enumerate(request["inputs"])
         }
         answer = session.run([output], feed)[0].tolist() if feed else []
         protocol.response_bytes(200, [("content-type", "application/json")], msgspec.json.encode(answer))
@@ -171,11 +176,12 @@ async def measure(name: str, pid: int, port: int, path: str, rates: list[int], s
         ordered = sorted(result.latencies) or [float("nan")]
         share = len(ordered) / result.sent
         p50, p99 = (1000 * ordered[min(len(ordered) - 1, int(len(ordered) * q))] for q in (0.5, 0.99))
-        print(
-            f"| {name} | {rate} | {share:.1%} | {result.errors} | {p50:.2f} | {p99:.2f} | {1000 * ordered[-1]:.1f} "
-            f"| {1000 * used / max(1, result.sent):.2f} | {resident(pid):.0f} |",
-            flush=True,
-        )
+        cells = [
+            name, rate, f"{share:.1%}", result.errors,
+            f"{p50:.2f}", f"{p99:.2f}", f"{1000 * ordered[-1]:.1f}",
+            f"{1000 * used / max(1, result.sent):.2f}", f"{resident(pid):.0f}",
+        ]  # fmt: skip
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -205,7 +211,9 @@ def wait_ready(process: subprocess.Popen, port: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", choices=["logistic", "forest"], default="logistic")
     parser.add_argument("--rate", type=int, action="append")
     parser.add_argument("--seconds", type=float, default=10.0)
@@ -226,14 +234,16 @@ def main() -> None:
         servers = [subprocess.Popen([sys.executable, *c], stdout=quiet, stderr=quiet) for c in (ours, limit)]
         os.sched_setaffinity(0, {cores[-1]})
         try:
-            print("| server | requests/s | answered | errors | p50 ms | p99 ms | max ms | CPU ms/request | RSS MiB |")
-            print("|---|---|---|---|---|---|---|---|---|")
-            for process, name, k in ((servers[0], f"evergreen, {given.model}", 0), (servers[1], "limit", 1)):
-                wait_ready(process, given.port + k)
+            print(f"| {' | '.join(HEADERS)} |\n|{'---|' * len(HEADERS)}", flush=True)
+            names, ports = (f"evergreen, {given.model}", "limit"), (given.port, given.port + 1)
+            targets = list(zip(names, servers, ports, strict=True))
+            for _, process, port in targets:
+                wait_ready(process, port)
             for rate in given.rate or [500, 1000]:
-                for process, name, k in ((servers[0], f"evergreen, {given.model}", 0), (servers[1], "limit", 1)):
-                    path = "/v2/models/bench/infer"
-                    asyncio.run(measure(name, process.pid, given.port + k, path, [rate], given.seconds))
+                for name, process, port in targets:
+                    asyncio.run(
+                        measure(name, process.pid, port, "/v2/models/bench/infer", [rate], given.seconds)
+                    )
         finally:
             for process in servers:
                 process.terminate()

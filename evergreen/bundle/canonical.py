@@ -2,8 +2,8 @@
 
 Skops names array files after object ids, writes those ids into its schema, and stamps every entry with the
 time. Here files are named after their content, ids only remain where an object is shared (renumbered in order
-of appearance), sets are sorted, what scikit-learn notes about the machine is set to a fixed value, and the
-archive holds no time. `skops.io.load` reads the result as ever.
+of appearance), sets are sorted, gaps in records are zero, what scikit-learn notes about the machine is set to
+a fixed value, and the archive holds no time. `skops.io.load` reads the result as ever.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import skops.io
 from skops.io.exceptions import UnsupportedTypeException
 
@@ -47,7 +48,7 @@ def normalise(data: bytes) -> bytes:
     """A skops file's bytes in canonical form; idempotent."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         schema = json.loads(archive.read(_SCHEMA))
-        entries = {name: archive.read(name) for name in archive.namelist() if name != _SCHEMA}
+        entries = {n: _without_padding(n, archive.read(n)) for n in archive.namelist() if n != _SCHEMA}
     names = {
         old: f"{hashlib.sha256(content).hexdigest()[:40]}.{old.rpartition('.')[2]}"
         for old, content in entries.items()
@@ -58,6 +59,21 @@ def normalise(data: bytes) -> bytes:
     _number_objects(schema)
     text = json.dumps(schema, separators=(",", ":"), ensure_ascii=True).encode()
     return _zip({**{names[old]: content for old, content in entries.items()}, _SCHEMA: text})
+
+
+def _without_padding(name: str, content: bytes) -> bytes:
+    """A tree's nodes are records with gaps between the fields; whatever was in memory there becomes zero."""
+    if not name.endswith(".npy"):
+        return content
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    if array.dtype.names is None:
+        return content
+    clean = np.frombuffer(bytearray(array.nbytes), dtype=array.dtype).reshape(array.shape)
+    for field in array.dtype.names:
+        clean[field] = array[field]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _nodes(state: Any) -> Iterator[dict[str, Any]]:

@@ -125,7 +125,7 @@ class Bundle:
         return self.run(encode_rows(self.signature, rows), len(rows))
 
     def run(self, arrays: Sequence[np.ndarray], rows: int) -> Prediction:
-        """Predict rows that are encoded already, as `evergreen.bundle.encode` does it; all of them at once."""
+        """Predict rows that are encoded already, as `evergreen.bundle.encode` does it; all at once."""
         prediction: Prediction = self._runner.run(arrays, rows)
         return prediction
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evergreen.bundle import canonical, manifest
 from evergreen.bundle.convert import NotConvertible, convert
 from evergreen.bundle.encode import encode_columns
@@ -103,15 +105,15 @@ def save_bundle(
 
 def _probe_tables(
     native: NativeEngine, signature: Signature, rows: Any
-) -> tuple[dict[str, list[Any]], Signature]:
+) -> tuple[dict[str, list[np.ndarray]], Signature]:
     """The rows to compare on; a pipeline that fails on missing numbers gets a signature that says so."""
-    arrays, count = encode_columns(signature, rows)
-    arrays = [a[:_PROBE_ROWS] for a in arrays]
+    arrays = [a[:_PROBE_ROWS] for a in encode_columns(signature, rows)[0]]
     tables = probes(signature, arrays)
-    count = min(count, _PROBE_ROWS)
+    without_numbers = [
+        hole if a.dtype != object else a for a, hole in zip(arrays, tables["missing"], strict=True)
+    ]
     try:
-        for kind in ("missing", "many missing"):
-            native.run(tables[kind], count)
+        native.run(without_numbers, len(arrays[0]))
     except EvergreenError:
         kept = {kind: table for kind, table in tables.items() if "missing" not in kind}
         return kept, replace(signature, accepts_missing=False)

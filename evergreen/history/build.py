@@ -21,7 +21,8 @@ from evergreen.tables.connection import connect
 from evergreen.tables.digest import content_digest
 from evergreen.tables.manifest import Ingested, read_manifest
 from evergreen.tables.meta import write_meta
-from evergreen.tables.needed import label_key, listed
+from evergreen.tables.names import listed
+from evergreen.tables.needed import label_key
 from evergreen.tables.parquet import columns, parts, scan
 from evergreen.tables.sqlsource import lock
 

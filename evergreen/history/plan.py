@@ -10,7 +10,8 @@ from evergreen.errors import DataError
 from evergreen.history.expressions import check_condition, mentions
 from evergreen.project.model import Aggregate, AggregateFunction, FeatureGroup, Project, format_duration
 from evergreen.tables.kinds import kind
-from evergreen.tables.needed import join_columns, label_key, missing_column
+from evergreen.tables.names import missing_column
+from evergreen.tables.needed import join_columns, label_key
 
 FeatureType = Literal["number", "category", "boolean"]
 _COUNTING = ("count", "distinct", "recency")

@@ -12,7 +12,8 @@ from evergreen.history.plan import Roles
 from evergreen.project.model import Project
 from evergreen.tables.checks import check_key
 from evergreen.tables.kinds import kind
-from evergreen.tables.needed import label_key, listed
+from evergreen.tables.names import listed
+from evergreen.tables.needed import label_key
 from evergreen.tables.parquet import scan, write_query
 from evergreen.tables.sql import identifier, literal
 

@@ -82,7 +82,7 @@ def start(
 
 
 def _failed(name: str, what: str, path: Path, offset: int, code: int | None = None) -> EvergreenError:
-    """Exit code 2 of our own server means bad input; another program's means nothing to us (Go panics with 2)."""
+    """Exit code 2 of our own server means bad input; another program's means nothing (Go panics with 2)."""
     text = f"{what}; the end of its log {path}:{process.tail(path, start=offset)}"
     return InputError(name, text) if code == 2 and name == MODEL_SERVER else Fault(f"{name}: {text}")
 

@@ -190,6 +190,8 @@ def _estimate(
     if draws is None:
         return Estimate(point)
     low, high = _bounds(draws.values, draws.centre, point, how.confidence, share, metric in _BIASED_UP)
+    if low is not None and metric in _BIASED_UP:
+        low = max(0.0, low)
     return Estimate(point, low, high)
 
 
@@ -223,5 +225,4 @@ def _bounds(
     if biased:  # resampling adds noise that the metric counts as error: keep the spread, not the shift
         centre = float(np.median(known))
     scale = math.sqrt(share)
-    bounds = point + scale * (low - centre), point + scale * (high - centre)
-    return (max(0.0, bounds[0]), bounds[1]) if biased and point >= 0 else bounds
+    return point + scale * (low - centre), point + scale * (high - centre)

@@ -143,7 +143,7 @@ def _aggregates(feature: Mapping[str, Any]) -> str:
     number = f"{column}::DOUBLE"
     value = f"CASE WHEN isnan({number}) THEN NULL ELSE {number} END"
     return (
-        f"count({value}), 0, min({value}) = max({value}), count(*) FILTER (WHERE abs({number}) > {LARGEST!r})"
+        f"count({value}), 0, min({value}) = max({value}), count(*) FILTER (WHERE abs({value}) > {LARGEST!r})"
     )
 
 

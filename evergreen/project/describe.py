@@ -1,5 +1,6 @@
 """What a field takes, in plain words, from the annotations of the project's models."""
 
+import functools
 import types
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -147,13 +148,18 @@ def _bare(annotation: Any) -> Any:
 def _step(annotation: Any, part: str | int, data: Any) -> Any:
     model = model_of(annotation, data)
     if model and isinstance(part, str) and part in model.model_fields:
-        return get_type_hints(model, include_extras=True)[part]
+        return _hints(model)[part]
     for bare in map(_bare, branches(annotation)):
         if get_origin(bare) is dict and isinstance(part, str):
             return get_args(bare)[1]
         if get_origin(bare) is list and isinstance(part, int):
             return get_args(bare)[0]
     return Any
+
+
+@functools.cache
+def _hints(model: type[BaseModel]) -> dict[str, Any]:
+    return get_type_hints(model, include_extras=True)
 
 
 def has(data: Any, part: object) -> bool:

@@ -77,7 +77,7 @@ def _moves(aliases: Aliases, order: Order, standing: int) -> tuple[Move, ...]:
     first = Move(order.alias, order.version, standing, when, who, order.why, order.evidence)
     if order.alias != BASELINE or not standing:
         return (first,)
-    before, why = 0, f"baseline moved to version {order.version}"
+    before, why = aliases.aliases.get(PREVIOUS, 0), f"baseline moved to version {order.version}"
     return (first, Move(PREVIOUS, standing, before, when, who, why, order.evidence))
 
 

@@ -52,7 +52,7 @@ class ServedModel:
         self.signature = bundle.signature
         self.columns = Columns(bundle.signature, max_rows)
         self.metadata = encode(_metadata(self.identity, bundle.signature))
-        self._run = bundle._runner.run
+        self._run = bundle.run
         self._outputs = {o["name"]: _OUTPUT_DATATYPES[o["type"]] for o in bundle.signature.outputs}
         self._class_names = [_text(c) for c in bundle.signature.classes or ()]
         self._seconds = (0.0, 0.0)

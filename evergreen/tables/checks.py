@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from evergreen.errors import DataError
 from evergreen.project.model import Project
 from evergreen.tables.kinds import Kind, kind
-from evergreen.tables.needed import missing_column, wanted_columns
+from evergreen.tables.names import check_names, missing_column
+from evergreen.tables.needed import wanted_columns
 from evergreen.tables.parquet import columns, file_scan
 from evergreen.tables.shape import ColumnPlan, Raw, misfits
 from evergreen.tables.sql import identifier, identifiers, literal
@@ -36,7 +37,7 @@ def unify(
     seen: dict[str, tuple[Kind, str]] = {}
     lacking: dict[str, int] = {}
     for index, (file, path) in enumerate(files):
-        _check_names(f"{where}, file {file.uri}", path)
+        check_names(f"{where}, file {file.uri}", pq.read_schema(path).names)
         types = columns(con, path)
         for name, duckdb_type in types.items():
             now = kind(duckdb_type)
@@ -70,16 +71,6 @@ def _agree(
         return True
     before = con.execute(query + file_scan([p for _, p in earlier], by_name=True)).fetchone()
     return bool(before and before[0] == 0)
-
-
-def _check_names(where: str, path: Path) -> None:
-    names = pq.read_schema(path).names
-    folded: dict[str, str] = {}
-    for name in names:
-        twin = folded.setdefault(name.casefold(), name)
-        if twin is not name and (twin != name or names.count(name) > 1):
-            found = f"columns {twin!r} and {name!r}" if twin != name else f"column {name!r} twice"
-            raise DataError(where, found, "names that differ by more than their case", "Rename one of them.")
 
 
 def check_wanted(project: Project, name: str, known: Sequence[str], data_like: bool = False) -> None:

@@ -17,7 +17,7 @@ import duckdb
 
 from evergreen.errors import DataError
 from evergreen.tables.connection import translate
-from evergreen.tables.needed import did_you_mean, listed
+from evergreen.tables.names import check_names, did_you_mean, listed
 from evergreen.tables.sql import literal
 
 _DELIMITERS = ",;\t|"
@@ -180,4 +180,6 @@ def _names(where: str, first: str, delimiter: str, quote: str, options: Mapping[
     if given and len(names) != len(parsed):
         raise DataError(where, f"{len(names)} `names` for {len(parsed)} columns", "one name for each column")
     # Spreadsheets and pandas leave the index column without a name.
-    return [name or f"column{i}" for i, name in enumerate(names)]
+    named = [name or f"column{i}" for i, name in enumerate(names)]
+    check_names(where, named)
+    return named

@@ -49,7 +49,8 @@ def cleaned(column: str) -> str:
 def number_of(sql: str, decimal: str = ".") -> str:
     """SQL for a cleaned text as DOUBLE, NULL where it is none."""
     if decimal == ",":
-        sql = f"replace(replace({sql}, '.', '_'), ',', '.')"
+        grouped = f"regexp_replace({sql}, '[.]([0-9]{{3}})', '\\1', 'g')"
+        sql = f"replace(replace({grouped}, '.', '_'), ',', '.')"
     return f"CASE WHEN NOT contains({sql}, '_') THEN TRY_CAST({sql} AS DOUBLE) END"
 
 

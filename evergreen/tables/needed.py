@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import duckdb
@@ -11,6 +10,7 @@ import duckdb
 from evergreen.errors import DataError
 from evergreen.project.model import FeatureGroup, Project
 from evergreen.tables.connection import first_sentence
+from evergreen.tables.names import did_you_mean, listed
 
 Use = Literal["named", "identity", "time", "label", "feature"]
 
@@ -172,26 +172,3 @@ def _by_group(project: Project, group: FeatureGroup) -> Iterable[Wanted]:
         if aggregate.column:
             counted = {"count", "distinct", "recency"}.issuperset(aggregate.functions)
             yield Wanted(aggregate.column, f"{where}.aggregates", "identity" if counted else "feature")
-
-
-def missing_column(where: str, column: str, known: Iterable[str], field: str = "") -> DataError:
-    """The error for a column that a table does not have; `field` is where the project names it."""
-    known = list(known)
-    asked = f" ({field} names it)" if field else ""
-    return DataError(
-        where, f"no column {column!r}{asked}", f"one of {listed(known)}", did_you_mean(column, known)
-    )
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the nearest known word, or nothing."""
-    by_case = {k.casefold(): k for k in known}
-    near = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
-    return f"Did you mean {by_case[near[0]]!r}?" if near else ""
-
-
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Names for an error's text, the first dozen."""
-    names = list(names)
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -18,7 +18,8 @@ from evergreen.tables.csvfiles import looks_like_data
 from evergreen.tables.digest import content_digest
 from evergreen.tables.locate import locate
 from evergreen.tables.manifest import SourceTable
-from evergreen.tables.needed import Use, label_key, missing_column, wanted_columns
+from evergreen.tables.names import missing_column
+from evergreen.tables.needed import Use, label_key, wanted_columns
 from evergreen.tables.parquet import columns, file_scan, scan, write_query
 from evergreen.tables.shape import Asked, ColumnPlan, Raw, plan_columns
 from evergreen.tables.sql import identifier, literal

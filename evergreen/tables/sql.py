@@ -37,7 +37,7 @@ def literal(value: object) -> str:
         case int():
             return str(value)
         case float():
-            return repr(value) if value - value == 0 else f"'{value!r}'::DOUBLE"
+            return f"'{value!r}'::DOUBLE"
         case str():
             return "'" + value.replace("'", "''") + "'"
         case datetime():

@@ -15,7 +15,7 @@ from evergreen.storage import delta_options, open_store
 from evergreen.tables.connection import explained, translate
 from evergreen.tables.csvfiles import csv_error, csv_relation
 from evergreen.tables.locate import Found, is_remote
-from evergreen.tables.needed import did_you_mean, listed
+from evergreen.tables.names import did_you_mean, listed
 from evergreen.tables.parquet import file_scan, write_query
 from evergreen.tables.sql import literal
 

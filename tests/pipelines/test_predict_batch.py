@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from evergreen.bundle import load_bundle
 from evergreen.decisions import Decision
 from evergreen.registry import Registry
@@ -48,7 +49,7 @@ run(project=sys.stdin.read(), store=store)
 
 @pytest.fixture
 def place(tmp_path):
-    bundle = HELP["make_bundle"](tmp_path / "bundle", "binary")
+    HELP["make_bundle"](tmp_path / "bundle", "binary")
     rows = tmp_path / "rows"
     (rows / "data").mkdir(parents=True)
     frame = pd.DataFrame({"who": np.arange(2500), **HELP["make_table"](2500, 4)})

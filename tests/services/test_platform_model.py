@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from evergreen.decisions import Decision
 from evergreen.errors import InputError, NotFoundError
 from evergreen.local import platform
@@ -143,7 +144,9 @@ def test_a_tampered_bundle_is_not_served_and_the_reason_is_told(home, bundles):
     content = bytearray(store.read(key))
     content[50] ^= 1
     store.write(key, bytes(content))
-    with pytest.raises(InputError, match=r"model server: ended at its start with exit code 2(.|\n)*model\.onnx"):
+    with pytest.raises(
+        InputError, match=r"model server: ended at its start with exit code 2(.|\n)*model\.onnx"
+    ):
         platform.up(home, model="demo@baseline", model_port=0)
     assert [p.name for p in platform.status(home)] == ["s3"]
 
@@ -175,7 +178,7 @@ def test_an_interrupted_up_leaves_nothing(tmp_path):
 
 
 def test_an_up_that_was_killed_can_be_taken_down(tmp_path):
-    process, file = hanging_up(tmp_path)
+    process, _ = hanging_up(tmp_path)
     process.kill()
     process.communicate(timeout=60)
     (part,) = platform.status(tmp_path)

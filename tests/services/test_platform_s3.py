@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from evergreen.errors import InputError
 from evergreen.local import platform, s3
 from evergreen.local.state import Folder
@@ -142,7 +143,7 @@ def test_a_start_that_never_gets_ready_is_undone(home, monkeypatch):
     started = []
     write = Folder.write
     monkeypatch.setattr(Folder, "write", lambda self, state: (started.append(state), write(self, state))[1])
-    with pytest.raises(Exception, match="not ready after 0.5 seconds"):
+    with pytest.raises(Exception, match=r"not ready after 0\.5 seconds"):
         platform.up(home, s3_port=0, deadline=0.5)
     assert gone(started[0].parts["s3"].pid)
     assert platform.status(home) == ()
@@ -182,6 +183,6 @@ def test_secrets_stand_in_no_argument_and_no_log(home):
 def test_a_damaged_state_file_is_named(home):
     (home / "platform").mkdir()
     (home / "platform" / "state.json").write_text('{"host": 1}')
-    with pytest.raises(InputError, match="state.json: is damaged"):
+    with pytest.raises(InputError, match=r"state\.json: is damaged"):
         platform.status(home)
     (home / "platform" / "state.json").unlink()

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+
 from evergreen.bundle import load_bundle
 
 pytestmark = pytest.mark.service
@@ -39,7 +40,16 @@ class Server:
 
     def __init__(self, folder: Path, log: Path, script: str = ""):
         self.port, self.log = free_port(), log
-        command = [sys.executable, "-m", "evergreen.serving", "demo", "--bundle", str(folder), "--port", str(self.port)]
+        command = [
+            sys.executable,
+            "-m",
+            "evergreen.serving",
+            "demo",
+            "--bundle",
+            str(folder),
+            "--port",
+            str(self.port),
+        ]
         if script:
             command = [sys.executable, "-c", script, str(folder), str(self.port)]
         with log.open("wb") as output:
@@ -89,12 +99,17 @@ class Server:
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory):
     root = tmp_path_factory.mktemp("bundles")
-    return {kind: HELP["make_bundle"](root / kind, kind) for kind in ("binary", "multiclass", "regression", "native")}
+    return {
+        kind: HELP["make_bundle"](root / kind, kind)
+        for kind in ("binary", "multiclass", "regression", "native")
+    }
 
 
 @pytest.fixture(scope="module")
 def server(bundles, tmp_path_factory):
-    started = Server(bundles["binary"], tmp_path_factory.mktemp("log") / "server.log").until("/v2/health/ready")
+    started = Server(bundles["binary"], tmp_path_factory.mktemp("log") / "server.log").until(
+        "/v2/health/ready"
+    )
     yield started
     assert started.stop() == 0
 
@@ -108,7 +123,7 @@ from evergreen.serving.app import Limits
 log.configure()
 folder, port, limits = pathlib.Path(sys.argv[1]), int(sys.argv[2]), {limits}
 def loader():
-    {before or 'pass'}
+    {before or "pass"}
     return server._warm("demo", 4, folder, limits.rows)
 server._serve("demo", loader, "127.0.0.1", port, limits)
 """
@@ -157,7 +172,12 @@ def test_answers_are_the_bundle_s_own(bundles, tmp_path, kind):
         inputs, table = columns(50)
         expected = load_bundle(bundles[kind], threads=1).predict(table)
         status, answer, _ = server.infer(inputs, id="a7")
-        assert (status, answer["id"], answer["model_name"], answer["model_version"]) == (200, "a7", "demo", "0")
+        assert (status, answer["id"], answer["model_name"], answer["model_version"]) == (
+            200,
+            "a7",
+            "demo",
+            "0",
+        )
         outputs = {o["name"]: o for o in answer["outputs"]}
         datatype = {"binary": "BYTES", "multiclass": "INT64", "regression": "FP64", "native": "BOOL"}[kind]
         assert (outputs["prediction"]["datatype"], outputs["prediction"]["shape"]) == (datatype, [50])
@@ -168,11 +188,21 @@ def test_answers_are_the_bundle_s_own(bundles, tmp_path, kind):
             assert outputs["prediction"]["data"] == expected.values.tolist()
             got = np.reshape(outputs["probabilities"]["data"], outputs["probabilities"]["shape"])
             np.testing.assert_allclose(got, expected.probabilities, atol=1e-6)
-        rows = [dict(zip(("age", ODD, "city", "vip"), r, strict=True)) for r in zip(
-            inputs[0]["data"], table[ODD].tolist(), table["city"].tolist(), table["vip"].tolist(), strict=True)]
+        rows = [
+            dict(zip(("age", ODD, "city", "vip"), r, strict=True))
+            for r in zip(
+                inputs[0]["data"],
+                table[ODD].tolist(),
+                table["city"].tolist(),
+                table["vip"].tolist(),
+                strict=True,
+            )
+        ]
         by_row = server.rows(*rows)[1]["predictions"]
         tolerance = {"rel": 1e-5} if kind == "regression" else {}
-        wanted = pytest.approx(expected.values.tolist(), **tolerance) if tolerance else expected.values.tolist()
+        wanted = (
+            pytest.approx(expected.values.tolist(), **tolerance) if tolerance else expected.values.tolist()
+        )
         assert [p["prediction"] for p in by_row] == wanted
         if kind == "native":
             assert list(by_row[0]["probabilities"]) == ["false", "true"]
@@ -253,7 +283,9 @@ def test_other_refusals_are_honest(server, method, path, status, message):
     assert (got, message in answer["error"]) == (status, True), answer
 
 
-@pytest.mark.parametrize("body", [b"", b"[1", b"{", b"\xff\xfe", b'{"rows": [NaN]}', b"[" * 100_000, b'{"inputs": 3}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[1", b"{", b"\xff\xfe", b'{"rows": [NaN]}', b"[" * 100_000, b'{"inputs": 3}']
+)
 @pytest.mark.parametrize("route", ["infer", "rows"])
 def test_a_body_that_is_no_request_is_a_400(server, body, route):
     status, answer, _ = server.ask("POST", f"/v2/models/demo/{route}", body)
@@ -312,7 +344,9 @@ def test_many_clients_at_once_each_get_their_own_answer(server):
         expected = bundle.predict(table).values.tolist()
         connection = server.connect()
         for _ in range(20):
-            connection.request("POST", "/v2/models/demo/infer", json.dumps({"inputs": inputs, "id": str(seed)}))
+            connection.request(
+                "POST", "/v2/models/demo/infer", json.dumps({"inputs": inputs, "id": str(seed)})
+            )
             answer = json.loads(connection.getresponse().read())
             assert (answer["id"], answer["outputs"][0]["data"]) == (str(seed), expected)
         connection.close()
@@ -346,8 +380,12 @@ def test_random_requests_give_no_5xx_and_no_leak(server):
 
     def burst(count: int) -> None:
         for _ in range(count):
-            body = generator.choice([lambda: {"rows": [{**GOOD, generator.choice(keys): value(2)}]}, mutated, lambda: value(4)])()
-            connection.request("POST", f"/v2/models/demo/{generator.choice(['rows', 'infer'])}", json.dumps(body))
+            body = generator.choice(
+                [lambda: {"rows": [{**GOOD, generator.choice(keys): value(2)}]}, mutated, lambda: value(4)]
+            )()
+            connection.request(
+                "POST", f"/v2/models/demo/{generator.choice(['rows', 'infer'])}", json.dumps(body)
+            )
             answer = connection.getresponse()
             content = json.loads(answer.read())
             assert answer.status < 500, (body, content)
@@ -363,7 +401,9 @@ def test_random_requests_give_no_5xx_and_no_leak(server):
 
 
 def test_a_worker_thread_keeps_health_answered_during_a_long_prediction(bundles, tmp_path):
-    slow = "import evergreen.bundle.native as n; run = n.NativeEngine.run; n.NativeEngine.run = lambda s, a, r: (time.sleep(3 if r == 3 else 0.05), run(s, a, r))[1]"
+    slow = """import evergreen.bundle.native as n
+    run = n.NativeEngine.run
+    n.NativeEngine.run = lambda s, a, r: (time.sleep(3 if r == 3 else 0.05), run(s, a, r))[1]"""
     server = Server(bundles["native"], tmp_path / "log", script(before=slow)).until("/v2/health/ready")
     try:
         answers = []
@@ -386,12 +426,16 @@ def half(server: Server) -> tuple[socket.socket, bytes]:
     """A connection on which the head and half of a good body were sent, and the other half."""
     body = json.dumps({"rows": [GOOD]}).encode()
     link = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-    link.sendall(b"POST /v2/models/demo/rows HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:9])
+    link.sendall(
+        b"POST /v2/models/demo/rows HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:9]
+    )
     return link, body[9:]
 
 
 def test_more_requests_than_the_limit_are_a_503_with_retry_after(bundles, tmp_path):
-    server = Server(bundles["binary"], tmp_path / "log", script("Limits(in_flight=2)")).until("/v2/health/ready")
+    server = Server(bundles["binary"], tmp_path / "log", script("Limits(in_flight=2)")).until(
+        "/v2/health/ready"
+    )
     try:
         links = [half(server) for _ in range(2)]
         label = 'evergreen_requests_in_flight{model_name="demo"}'
@@ -453,7 +497,9 @@ def test_readiness_is_false_and_liveness_true_until_the_model_is_loaded(bundles,
 
 
 def test_sigterm_while_loading_ends_at_once(bundles, tmp_path):
-    server = Server(bundles["binary"], tmp_path / "log", script(before="time.sleep(1000)")).until("/v2/health/live")
+    server = Server(bundles["binary"], tmp_path / "log", script(before="time.sleep(1000)")).until(
+        "/v2/health/live"
+    )
     begun = time.monotonic()
     assert server.stop() == 0
     assert time.monotonic() - begun < 5
@@ -524,7 +570,16 @@ def test_a_bundle_with_a_changed_byte_is_not_served(bundles, tmp_path, name):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
-    command = [sys.executable, "-m", "evergreen.serving", "demo", "--bundle", str(copy), "--port", str(free_port())]
+    command = [
+        sys.executable,
+        "-m",
+        "evergreen.serving",
+        "demo",
+        "--bundle",
+        str(copy),
+        "--port",
+        str(free_port()),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2, done.stderr
     assert name in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr

@@ -1,11 +1,5 @@
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from evaluated_world import World, binary, make_world  # noqa: E402
+from evaluated_world import World, binary, make_world
 
 SLICED = """
 slices:

@@ -78,15 +78,18 @@ def make_world(folder: Path, frame: pd.DataFrame, more: str = "", method: str = 
     (training_set / "data").mkdir(parents=True)
     duckdb.sql("SELECT * FROM frame").write_parquet(str(training_set / "data" / "part-0.parquet"))
     features = [
-        {"name": c, "group": "all", "type": "category" if frame[c].dtype.kind not in "if" else "number", "source": "rows"}
+        {
+            "name": c,
+            "group": "all",
+            "type": "category" if frame[c].dtype.kind not in "if" else "number",
+            "source": "rows",
+        }
         for c in frame.columns
         if c not in ("who", "the label", "query")
     ]
-    write_meta(
-        training_set,
-        {"name": "world", "purpose": "train", "rows": len(frame), "digest": "d", "version": 0, "uri": "",
-         "entity": ["who"], "time": None, "label": "the label", "key": [], "features": features, "excluded": {}},
-    )  # fmt: skip
+    meta = {"name": "world", "purpose": "train", "rows": len(frame), "digest": "d", "version": 0, "uri": ""}
+    roles = {"entity": ["who"], "time": None, "label": "the label", "key": []}
+    write_meta(training_set, {**meta, **roles, "features": features, "excluded": {}})
     split_training_set(project, training_set, folder / "splits")
     train(project, folder / "splits", folder / "model")
     return World(project, folder / "splits", folder / "model")

@@ -39,13 +39,13 @@ def test_intervals_hold_the_value_in_order(rows, seed):
 
 
 def test_ninety_percent_intervals_of_a_mean_cover_about_ninety_percent():
-    inside, tries = 0, 150
+    inside, tries = 0, 300
     for seed in range(tries):
-        error = np.random.default_rng(seed).normal(0, 1, 120)
+        error = np.random.default_rng(10_000 + seed).normal(0, 1, 120)
         sample = Sample(NUMBER, np.zeros(120), error)
         found = estimate(sample, ["rmse"], Resampling(200, 0.9, seed)).candidate["rmse"]
         inside += found.low <= 1.0 <= found.high
-    assert 0.8 <= inside / tries <= 0.97
+    assert 0.84 <= inside / tries <= 0.95
 
 
 def test_entities_with_equal_rows_widen_the_interval():

@@ -165,7 +165,11 @@ def test_quantile_bins_keep_equal_values_together_and_in_order(values):
 def test_one_class_has_reasons_not_crashes():
     s = binary_sample(50, 1)
     ones = Sample(BINARY, np.zeros(50, np.int64), s.predicted, s.probabilities)
-    for metric, reason in (("roc_auc", "same label"), ("average_precision", "positive"), ("recall", "positive")):
+    for metric, reason in (
+        ("roc_auc", "same label"),
+        ("average_precision", "positive"),
+        ("recall", "positive"),
+    ):
         with pytest.raises(Undefined, match=reason):
             value(metric, ones)
     assert np.isfinite(value("log_loss", ones)) and np.isfinite(value("brier", ones))
@@ -201,7 +205,10 @@ def test_every_metric_has_a_direction(task):
 
 
 def test_chosen_metrics_lead_with_the_primary_and_refuse_what_does_not_fit():
-    assert chosen_metrics("regression", "mae", []) == ("mae", ["mae", *[m for m in default_metrics("regression") if m != "mae"]])
+    assert chosen_metrics("regression", "mae", []) == (
+        "mae",
+        ["mae", *[m for m in default_metrics("regression") if m != "mae"]],
+    )
     assert chosen_metrics("binary", None, ["f1", "brier"]) == ("f1", ["f1", "brier"])
     with pytest.raises(InputError, match="'rmse' for a binary task"):
         chosen_metrics("binary", None, ["rmse"])

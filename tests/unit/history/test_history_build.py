@@ -24,6 +24,7 @@ LABELS = pd.DataFrame(
 )
 SOURCES = {"labels": {"path": "l.parquet", "time": "at"}, "events": {"path": "e.parquet", "time": "ts"}}
 LABEL = {"source": "labels", "column": "y"}
+DAY = {"windows": ["1d"]}
 
 
 def project(features, sources=None, **sections):
@@ -72,7 +73,7 @@ def test_names_may_hold_spaces_quotes_and_words_of_sql():
     events = EVENTS.rename(columns={"id": 'the "id"', "ts": "order", "x": "a b;--"}).assign(t=1, code="z")
     groups = [{
         "name": "g", "source": "events", "columns": "*",
-        "aggregates": [{"column": "a b;--", "functions": ["sum"], "windows": ["1d"], "where": '"a b;--" > 0'}],
+        "aggregates": [{"column": "a b;--", "functions": ["sum"], **DAY, "where": '"a b;--" > 0'}],
     }]  # fmt: skip
     given = project_of(
         sources={"labels": {"path": "l", "time": "select"}, "events": {"path": "e", "time": "order"}},
@@ -178,7 +179,7 @@ def test_the_instant_of_the_label_counts_for_values_but_not_for_aggregates():
 
 def test_no_events_at_all():
     group = {"name": "g", "source": "events", "columns": ["x"], "aggregates": [
-        {"column": "x", "functions": ["count", "sum", "mean", "std", "min", "distinct", "recency"], "windows": ["1d"]}
+        {"column": "x", "functions": ["count", "sum", "mean", "std", "min", "distinct", "recency"], **DAY}
     ]}  # fmt: skip
     empty = EVENTS.head(0).assign(id=pd.Series([], dtype="str"))
     _, table = build(project([group]), {"labels": LABELS, "events": empty})
@@ -260,7 +261,6 @@ def test_labels_that_cannot_be_learned_are_refused(labels, sections, message):
         build(project([group], **sections), {"labels": labels, "events": EVENTS})
 
 
-DAY = {"windows": ["1d"]}
 COUNT = {"functions": ["count"], **DAY}
 
 

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from evergreen.errors import InputError
 from evergreen.local import s3
 from evergreen.local.s3 import Credentials, Server, choose
@@ -64,7 +65,7 @@ def test_credentials_are_made_once_for_this_user_only(tmp_path):
     assert stat.S_IMODE((tmp_path / "credentials.json").stat().st_mode) == 0o600
     assert Folder(tmp_path / "other").path != tmp_path
     (tmp_path / "credentials.json").write_text("{}")
-    with pytest.raises(InputError, match="credentials.json: is damaged"):
+    with pytest.raises(InputError, match=r"credentials\.json: is damaged"):
         folder.credentials()
 
 
@@ -79,10 +80,12 @@ def test_state_comes_back_as_it_was_and_goes_with_its_last_part(tmp_path):
     assert not folder.state_file.exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"host": 1, "parts": {}}', json.dumps({"parts": {"s3": 1}})])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"host": 1, "parts": {}}', json.dumps({"parts": {"s3": 1}})]
+)
 def test_a_damaged_state_file_is_named(tmp_path, text):
     (tmp_path / "state.json").write_text(text)
-    with pytest.raises(InputError, match="state.json: is damaged"):
+    with pytest.raises(InputError, match=r"state\.json: is damaged"):
         Folder(tmp_path).read()
 
 

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from evergreen.local import process
 from evergreen.local.process import Process, birth, start, tail
 
@@ -22,7 +23,7 @@ def python(code: str, log: Path, **variables: str) -> Process:
 def test_a_process_is_known_by_pid_and_birth(tmp_path):
     started = python("import time; time.sleep(100)", tmp_path / "log")
     assert started.alive()
-    assert started.resident_bytes() > 100_000
+    until(lambda: started.resident_bytes() > 1_000_000)
     assert not Process(started.pid, "another birth").alive()
     assert not Process(started.pid, "").alive()
     assert birth(os.getpid()) and birth(os.getpid()) != started.born

@@ -5,15 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from evergreen.bundle import Input, Signature, load_bundle, save_bundle
-from evergreen.bundle.encode import encode_columns
-from evergreen.bundle.save import Companions
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from evergreen.bundle import Input, Signature, load_bundle, save_bundle
+from evergreen.bundle.encode import encode_columns
+from evergreen.bundle.save import Companions
 
 ODD = 'in"come `x` 収'
 INPUTS = (
@@ -41,9 +42,15 @@ def make_bundle(folder: Path, kind: str) -> Path:
     estimators = {"regression": LinearRegression(), "native": HistGradientBoostingClassifier(max_iter=10)}
     pipeline = make_pipeline(transform, estimators.get(kind, LogisticRegression()))
     classes = CLASSES.get(kind)
-    label = score if classes is None else np.digitize(score, np.quantile(score, np.arange(1, len(classes)) / len(classes)))
+    label = (
+        score
+        if classes is None
+        else np.digitize(score, np.quantile(score, np.arange(1, len(classes)) / len(classes)))
+    )
     task = {"native": "binary"}.get(kind, kind)
-    signature = Signature(task, INPUTS, classes, classes[-1] if task == "binary" else None, "buys", ("who",), "when")
+    signature = Signature(
+        task, INPUTS, classes, classes[-1] if task == "binary" else None, "buys", ("who",), "when"
+    )
     arrays, _ = encode_columns(signature, table)
     pipeline.fit(pd.DataFrame(dict(enumerate(arrays))), label)
     save_bundle(folder, pipeline, signature, Companions("A test.", None, None, {}), table)

@@ -7,13 +7,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from evergreen.bundle import load_bundle
 from evergreen.errors import BundleError, DataError, InputError
 from evergreen.serving import batch, shards
 from evergreen.serving.batch import Settings, Source, predict_batch
 from evergreen.storage import open_store
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 @pytest.fixture
@@ -48,7 +49,9 @@ def source(bundles, kind="binary", blessed=True):
 
 def run(bundles, rows, tmp_path, out="out", kind="binary", **changes):
     store = open_store(str(tmp_path / "store"))
-    return predict_batch(rows, source(bundles, kind), tmp_path / out, store, Settings(**{"shard_rows": 100, **changes}))
+    return predict_batch(
+        rows, source(bundles, kind), tmp_path / out, store, Settings(**{"shard_rows": 100, **changes})
+    )
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression", "native"])
@@ -170,8 +173,10 @@ def test_a_tampered_bundle_is_refused(bundles, write_rows, tmp_path):
         handle.seek(100)
         handle.write(b"x")
     rows = write_rows(10)
-    with pytest.raises(BundleError, match="model.onnx"):
-        predict_batch(rows, Source(copy, "demo", 3, True), tmp_path / "out", open_store(str(tmp_path / "s")), Settings())
+    with pytest.raises(BundleError, match=r"model\.onnx"):
+        predict_batch(
+            rows, Source(copy, "demo", 3, True), tmp_path / "out", open_store(str(tmp_path / "s")), Settings()
+        )
 
 
 def test_a_missing_column_is_named_with_the_nearest_one(bundles, write_rows, tmp_path):
@@ -252,7 +257,9 @@ def test_spans_cover_every_row_once_in_chunks_counted_from_their_start(tmp_path_
     files, start = [], 0
     for k, size in enumerate(sizes):
         files.append(folder / f"{k}.parquet")
-        pq.write_table(pa.table({"n": pa.array(range(start, start + size), pa.int64())}), files[-1], row_group_size=group)
+        pq.write_table(
+            pa.table({"n": pa.array(range(start, start + size), pa.int64())}), files[-1], row_group_size=group
+        )
         start += size
     chunk, shards.CHUNK_ROWS = shards.CHUNK_ROWS, 7
     try:

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from evergreen.bundle import Signature, load_bundle, manifest
 from evergreen.profile import profile_table
 from evergreen.serving import batch_report
@@ -35,7 +36,9 @@ def result(bundle, tmp_path, rows) -> BatchResult:
         low, high = plan.span(shard)
         files.append(tmp_path / f"part-{shard:05d}.parquet")
         columns = list(zip(*rows[low:high], strict=True))
-        pq.write_table(pa.table(dict(zip(schema.names, map(list, columns), strict=True)), schema=schema), files[-1])
+        pq.write_table(
+            pa.table(dict(zip(schema.names, map(list, columns), strict=True)), schema=schema), files[-1]
+        )
     return BatchResult(plan, bundle, "s3://b/predictions/x", (1,), (0,), tuple(files))
 
 
@@ -52,14 +55,19 @@ def test_binary_page_compares_shares_with_the_labels_of_training(bundles, tmp_pa
     assert counted.probability_sums["probability"] == pytest.approx(10 * 0.95 + 90 * 0.05)
     assert counted.histogram == (90, 0, 0, 0, 0, 0, 0, 0, 0, 10)
     shown = words(batch_report.batch_page(done))
-    assert "Class labels in training predicted classes mean probability no 0.75 0.9 0.86 yes 0.25 0.1 0.14" in shown
+    assert (
+        "Class labels in training predicted classes mean probability no 0.75 0.9 0.86 yes 0.25 0.1 0.14"
+        in shown
+    )
     assert "part-00000.parquet 50 reused part-00001.parquet 50 computed" in shown
     assert "demo@3" in shown and "s3://b/predictions/x" in shown
 
 
 def test_multiclass_page_has_a_row_for_every_class(bundles, tmp_path):
     rows = [(k, 1 + k % 2, 0.5, 0.25, 0.25) for k in range(8)]
-    shown = words(batch_report.batch_page(result(with_profile(bundles, tmp_path, "multiclass"), tmp_path, rows)))
+    shown = words(
+        batch_report.batch_page(result(with_profile(bundles, tmp_path, "multiclass"), tmp_path, rows))
+    )
     assert "1 0.625 0.5 0.5 2 0.25 0.5 0.25 3 0.125 0 0.25" in shown
 
 
@@ -78,5 +86,7 @@ def test_a_bundle_without_a_baseline_says_so(bundles, tmp_path):
 def test_names_from_the_data_cannot_break_the_page(bundles, tmp_path, monkeypatch):
     done = result(load_bundle(bundles["binary"]), tmp_path, [(1, "<script>alert(1)</script>", 0.2)] * 2)
     classes = ("<script>alert(1)</script>", "yes")
-    monkeypatch.setattr(done.bundle, "signature", Signature("binary", (), classes, "yes", has_probabilities=True))
+    monkeypatch.setattr(
+        done.bundle, "signature", Signature("binary", (), classes, "yes", has_probabilities=True)
+    )
     assert "<script>alert(1)" not in batch_report.batch_page(done)

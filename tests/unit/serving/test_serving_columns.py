@@ -2,12 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from evergreen.bundle import Input, Signature
 from evergreen.bundle.encode import encode_columns
 from evergreen.serving.columns import Columns
 from evergreen.serving.protocol import Refusal, decode_infer, decode_rows
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NAMES = st.text(min_size=1, max_size=12).filter(lambda s: s.isprintable() or "\n" in s)
 VALUES = {
@@ -17,7 +18,11 @@ VALUES = {
 }
 DATATYPES = {"number": "FP64", "boolean": "BOOL", "category": "BYTES"}
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
@@ -29,12 +34,15 @@ def tables(draw):
     names = draw(st.lists(NAMES, min_size=1, max_size=5, unique=True))
     inputs = tuple(Input(n, draw(st.sampled_from(sorted(VALUES))), draw(st.booleans())) for n in names)
     rows = draw(st.integers(1, 5))
-    return Signature("regression", inputs), {i.name: [draw(VALUES[i.type]) for _ in range(rows)] for i in inputs}
+    return Signature("regression", inputs), {
+        i.name: [draw(VALUES[i.type]) for _ in range(rows)] for i in inputs
+    }
 
 
 def same(left, right) -> bool:
     return all(
-        a.dtype == b.dtype and (np.array_equal(a, b, equal_nan=True) if a.dtype.kind == "f" else a.tolist() == b.tolist())
+        a.dtype == b.dtype
+        and (np.array_equal(a, b, equal_nan=True) if a.dtype.kind == "f" else a.tolist() == b.tolist())
         for a, b in zip(left, right, strict=True)
     )
 
@@ -76,7 +84,8 @@ def test_whatever_is_sent_is_read_or_refused_with_a_4xx(given_table, data):
 
 
 SIGNATURE = Signature(
-    "regression", (Input("a b", "number"), Input("t", "category", required=False), Input("f", "boolean", required=False))
+    "regression",
+    (Input("a b", "number"), Input("t", "category", required=False), Input("f", "boolean", required=False)),
 )
 
 

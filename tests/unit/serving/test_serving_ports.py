@@ -2,6 +2,7 @@ import os
 import socket
 
 import pytest
+
 from evergreen.errors import InputError
 from evergreen.serving.ports import holder, is_free, require_free
 
@@ -17,7 +18,9 @@ def test_a_port_someone_listens_on_is_not_free_and_the_holder_is_named(option, h
         port = taken.getsockname()[1]
         assert not is_free("127.0.0.1", port)
         assert holder(port).startswith(f"process {os.getpid()} (")
-        with pytest.raises(InputError, match=rf"port {port} for x: is taken by process {os.getpid()} .*Try y\."):
+        with pytest.raises(
+            InputError, match=rf"port {port} for x: is taken by process {os.getpid()} .*Try y\."
+        ):
             require_free("127.0.0.1", port, "x", "Try y.")
     require_free("127.0.0.1", port, "x", "")
     assert holder(port) == ""

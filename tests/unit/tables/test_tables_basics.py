@@ -1,6 +1,8 @@
 """Quoting, connections, Parquet and the content digest."""
 
-import os
+import hashlib
+import json
+import struct
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import duckdb
@@ -28,10 +30,15 @@ from evergreen.tables import (
     write_query,
 )
 
-names = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=30)
+names = st.text(
+    st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=30
+)
 
 
-@given(names, st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | names)
+plain = st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | names
+
+
+@given(names, plain)
 def test_any_name_and_any_value_survive_quoting(name, value):
     con = duckdb.connect()
     cursor = con.execute(f"SELECT {literal(value)} AS {identifier(name)}")
@@ -46,8 +53,8 @@ def test_times_are_utc_and_durations_are_intervals():
         f"SELECT {literal(east)}, {literal(date(2024, 2, 29))}, {literal(timedelta(days=2, microseconds=5))}, "
         f"{literal(datetime(2024, 1, 1, tzinfo=UTC))}, {literal(['a', 'b'])}"
     ).fetchone()
-    expected = (datetime(2024, 1, 1, 1), date(2024, 2, 29), timedelta(days=2, microseconds=5), datetime(2024, 1, 1), ["a", "b"])
-    assert row == expected
+    assert row[:2] == (datetime(2024, 1, 1, 1), date(2024, 2, 29))
+    assert row[2:] == (timedelta(days=2, microseconds=5), datetime(2024, 1, 1), ["a", "b"])
 
 
 def test_what_cannot_be_quoted_is_refused():
@@ -68,7 +75,10 @@ def test_a_connection_leaves_no_folder_and_no_temporary_file(tmp_path, monkeypat
 
 
 def test_too_little_memory_is_a_fault_that_names_the_setting():
-    with pytest.raises(Fault, match="resources.memory"), connect(Resources(memory="64MiB", threads=1)) as con:
+    with (
+        pytest.raises(Fault, match=r"resources\.memory"),
+        connect(Resources(memory="64MiB", threads=1)) as con,
+    ):
         con.execute("SELECT list(i) FROM range(50000000) t(i)").fetchall()
 
 
@@ -85,7 +95,8 @@ def test_the_same_rows_are_the_same_bytes_on_any_number_of_threads(tmp_path):
     for threads in (1, 2, 4):
         with connect(Resources(threads=threads)) as con:
             path = tmp_path / f"{threads}.parquet"
-            assert write_query(con, "SELECT i, i % 7 AS k, 'v' || i AS s FROM range(400000) t(i)", path) == 400_000
+            query = "SELECT i, i % 7 AS k, 'v' || i AS s FROM range(400000) t(i)"
+            assert write_query(con, query, path) == 400_000
             ordered = tmp_path / f"{threads}-sorted.parquet"
             write_query(con, f"SELECT * FROM {scan(path)}", ordered, order_by=["k", "i"])
             written.add((path.read_bytes(), ordered.read_bytes()))
@@ -110,7 +121,9 @@ def test_queries_tables_and_comments_can_be_described():
     with connect() as con:
         con.execute("CREATE TABLE t AS SELECT 1 AS a")
         assert columns(con, "t") == {"a": "INTEGER"}
-        assert columns(con, "-- words\n  with q as (select 2::BIGINT as b) select * from q -- end") == {"b": "BIGINT"}
+        assert columns(con, "-- words\n  with q as (select 2::BIGINT as b) select * from q -- end") == {
+            "b": "BIGINT"
+        }
         assert count(con, "/* x */ FROM t") == 1
 
 
@@ -121,14 +134,13 @@ def test_a_query_that_fails_leaves_nothing(tmp_path):
     assert list(path.parent.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not os.path.exists("/dev/full"), reason="needs a device that is full")
 def test_meta_is_read_back_and_its_absence_explained(tmp_path):
     write_meta(tmp_path, {"ü": [1, None]})
     assert read_meta(tmp_path) == {"ü": [1, None]}
     (tmp_path / "meta.json").write_text("{")
     with pytest.raises(DataError, match="not JSON"):
         read_meta(tmp_path)
-    with pytest.raises(DataError, match="holds no manifest.json"):
+    with pytest.raises(DataError, match=r"holds no manifest\.json"):
         read_meta(tmp_path, "manifest.json")
 
 
@@ -138,7 +150,8 @@ def test_meta_is_read_back_and_its_absence_explained(tmp_path):
         ("BIGINT", "integer"), ("UHUGEINT", "integer"), ("DECIMAL(18,3)", "number"), ("FLOAT", "number"),
         ("VARCHAR", "text"), ("ENUM('a', 'DATE')", "text"), ("UUID", "text"), ("TIME", "text"), ("BLOB", "text"),
         ("TIMESTAMP WITH TIME ZONE", "timestamp"), ("TIMESTAMP_NS", "timestamp"), ("DATE", "date"),
-        ("INTEGER[]", "nested"), ("DOUBLE[3]", "nested"), ("STRUCT(a INTEGER)", "nested"), ("MAP(VARCHAR, DATE)", "nested"),
+        ("INTEGER[]", "nested"), ("DOUBLE[3]", "nested"), ("STRUCT(a INTEGER)", "nested"),
+        ("MAP(VARCHAR, DATE)", "nested"),
     ],
 )  # fmt: skip
 def test_kinds(duckdb_type, expected):
@@ -161,19 +174,40 @@ def digest_of(tmp_path, table, **options) -> str:
         return content_digest(con, tmp_path / "t.parquet")
 
 
-def test_the_digest_is_that_of_the_definition(tmp_path):
-    assert digest_of(tmp_path, TABLE) == "PINNED"
+def by_definition(present: list[bool], values: bytes, lengths: bytes = b"") -> str:
+    streams = (bytes(present), values, lengths)
+    return hashlib.sha256(b"".join(hashlib.sha256(s).digest() for s in streams)).hexdigest()
+
+
+def test_the_digest_is_that_of_its_definition(tmp_path):
+    new_year, old_day = 1_704_067_200_000_000, -3653
+    described = [
+        ["n", "integer", by_definition([1, 0, 1], struct.pack("<3q", 1, 0, 3))],
+        ["x", "number", by_definition([1, 1, 0], struct.pack("<3d", 0.5, float("nan"), 0.0))],
+        ["s", "text", by_definition([1, 0, 1], "aü".encode(), struct.pack("<3q", 1, 0, 2))],
+        ["b", "boolean", by_definition([1, 0, 1], bytes([1, 0, 0]))],
+        [
+            "t",
+            "timestamp",
+            by_definition([1, 0, 1], struct.pack("<3q", new_year, 0, old_day * 86_400_000_000)),
+        ],
+        ["d", "date", by_definition([1, 0, 1], struct.pack("<3i", 19723, 0, old_day))],
+    ]
+    text = json.dumps([3, described], ensure_ascii=False, separators=(",", ":"))
+    assert digest_of(tmp_path, TABLE) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_the_digest_does_not_see_how_rows_are_stored(tmp_path):
     plain = digest_of(tmp_path, TABLE)
     assert digest_of(tmp_path, TABLE, compression="gzip", row_group_size=1, use_dictionary=False) == plain
-    narrow = TABLE.set_column(0, "n", TABLE["n"].cast(pa.int8())).set_column(4, "t", TABLE["t"].cast(pa.timestamp("ms")))
+    narrow = TABLE.set_column(0, "n", TABLE["n"].cast(pa.int8()))
+    narrow = narrow.set_column(4, "t", TABLE["t"].cast(pa.timestamp("ms")))
     assert digest_of(tmp_path, narrow) == plain
     with connect() as con:
         folder = tmp_path / "folder"
         for i in range(3):
-            write_query(con, f"SELECT * FROM {scan(tmp_path / 't.parquet')} LIMIT 1 OFFSET {i}", folder / f"part-{i}.parquet")
+            row = f"SELECT * FROM {scan(tmp_path / 't.parquet')} LIMIT 1 OFFSET {i}"
+            write_query(con, row, folder / f"part-{i}.parquet")
         assert content_digest(con, folder) == plain
 
 
@@ -195,7 +229,10 @@ def test_the_digest_sees_every_change_of_content(tmp_path, change):
     assert digest_of(tmp_path, change(TABLE)) != digest_of(tmp_path, TABLE)
 
 
-@given(st.lists(st.tuples(st.none() | st.integers(-9, 9), st.none() | st.text("ab\0", max_size=3)), max_size=30), st.data())
+pairs = st.tuples(st.none() | st.integers(-9, 9), st.none() | st.text("ab\0", max_size=3))
+
+
+@given(st.lists(pairs, max_size=30), st.data())
 def test_the_digest_of_a_sorted_query_is_that_of_the_sorted_rows(rows, data):
     shuffled = data.draw(st.permutations(rows))
     with connect(Resources(threads=1)) as con:

@@ -1,0 +1,45 @@
+"""Names of columns and sources in errors: which there are, which was meant, which stand twice."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+from evergreen.errors import DataError
+
+
+def missing_column(where: str, column: str, known: Iterable[str], field: str = "") -> DataError:
+    """The error for a column that a table does not have; `field` is where the project names it."""
+    known = list(known)
+    asked = f" ({field} names it)" if field else ""
+    return DataError(
+        where, f"no column {column!r}{asked}", f"one of {listed(known)}", did_you_mean(column, known)
+    )
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question that names the nearest known word, or nothing."""
+    by_case = {k.casefold(): k for k in known}
+    near = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
+    return f"Did you mean {by_case[near[0]]!r}?" if near else ""
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Names for an error's text, the first dozen."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def check_names(where: str, names: Sequence[str]) -> None:
+    """Check that a table's column names differ by more than their case: DuckDB does not tell such apart.
+
+    Raises:
+        DataError: for the first two that do not.
+    """
+    first: dict[str, str] = {}
+    for name in names:
+        twin = first.setdefault(name.casefold(), name)
+        if twin != name:
+            found = f"columns {twin!r} and {name!r}"
+            raise DataError(where, found, "names that differ by more than their case", "Rename one of them.")
+        if names.count(name) > 1:
+            raise DataError(where, f"column {name!r} twice", "each name once", "Rename one of them.")
