@@ -57,6 +57,8 @@ def configure(*, json_lines: bool | None = None, level: str | None = None) -> No
     root = logging.getLogger("evergreen")
     root.handlers[:] = [handler]
     root.propagate = False
+    # Its retry warnings would stand before our own message, which says more.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     root.setLevel(level or os.environ.get("EVERGREEN_LOG_LEVEL", "INFO").upper())
 
 

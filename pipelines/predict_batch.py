@@ -20,7 +20,7 @@ def predict_batch(project: str, name: str, store: str = "", alias: str = "baseli
         alias: The alias of the model to use; the version behind it must be blessed.
         as_of: ISO time that stands for now; empty: now.
     """
-    model = resolve_model(name=name, alias=alias, store=store, required=True)
+    model = resolve_model(name=name, alias=alias, store=store, required=True, project=project)
     model.set_caching_options(False)
     tables = ingest_data(project=project, as_of=as_of)
     tables.set_caching_options(False)

@@ -23,7 +23,7 @@ def train(
     name: str,
     store: str = "",
     as_of: str = "",
-    tune_shards: list = [0],  # noqa: B006 - KFP reads the default as the parameter's default
+    tune_shards: list[int] = [0],  # noqa: B006 - KFP reads the default as the parameter's default
     tune_shard_count: int = 1,
     promote: bool = True,
 ) -> None:
@@ -43,7 +43,9 @@ def train(
     built = build_training_set(project=project, tables=tables.outputs["tables"], store=store)
     snapshot = built.outputs["training_set"]
 
-    baseline = resolve_model(name=name, alias="baseline", store=store, required=False)
+    baseline = resolve_model(
+        name=name, alias="baseline", store=store, required=False, project=project
+    )
     baseline.set_caching_options(False)
     profile = profile_data(project=project, table=snapshot)
     schema = infer_schema(

@@ -1,5 +1,6 @@
 """Snapshots: every training set is a version of a Delta table on the store, named by its content digest."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from evergreen import log
-from evergreen.errors import ConflictError, DataError, EvergreenError, Fault, StorageError
+from evergreen.errors import ConflictError, DataError, Fault, StorageError
 from evergreen.storage import delta_options, open_store
 from evergreen.tables.parquet import parts
 
@@ -60,7 +61,7 @@ def snapshot(table: Path, uri: str, digest: str, endpoint: str | None = None) ->
         if latest is not None and latest[1] == digest:
             return Snapshot(uri, latest[0], digest, created=False)
         try:
-            with _explained(uri):
+            with _swept(uri), _explained(uri):
                 write_deltalake(
                     uri,
                     _reader(table),
@@ -88,8 +89,7 @@ def read_snapshot(uri: str, version: int | None = None, endpoint: str | None = N
     """
     _ask(uri, endpoint)
     try:
-        with _explained(uri):
-            return _open(uri, endpoint, version).to_pyarrow_dataset()
+        return _open(uri, endpoint, version).to_pyarrow_dataset()
     except (TableNotFoundError, DeltaError) as error:
         asked = "" if version is None else f" with version {version}"
         raise DataError(uri, f"no snapshot{asked} is kept there") from error
@@ -112,11 +112,11 @@ def _reader(table: Path) -> pa.RecordBatchReader:
 
 def _latest(uri: str, endpoint: str | None) -> tuple[int, str] | None:
     """The latest version and its digest (empty when somebody else wrote it); None without a table."""
-    try:
-        with _explained(uri):
+    with _explained(uri):
+        try:
             entry: Mapping[str, Any] = _open(uri, endpoint).history(1)[0]
-    except TableNotFoundError:
-        return None
+        except TableNotFoundError:
+            return None
     return int(entry["version"]), str(entry.get(_DIGEST, ""))
 
 
@@ -131,18 +131,30 @@ def _version_of(uri: str, digest: str, endpoint: str | None) -> int:
 
 @contextmanager
 def _explained(uri: str) -> Iterator[None]:
-    """Turn deltalake's errors into Evergreen's; a missing table and a missing version pass through."""
+    """Turn deltalake's errors into Evergreen's."""
     try:
         yield
     except CommitFailedError as error:
         raise ConflictError(f"{uri}: another writer committed first") from error
-    except (TableNotFoundError, EvergreenError):
-        raise
     except (DeltaError, OSError) as error:
         text = str(error).lower()
         for words, (found, remedy) in _REFUSALS.items():
             if words in text:
                 raise StorageError(uri, found, remedy=remedy) from error
-        if isinstance(error, DeltaError):
-            raise
-        raise Fault(f"{uri}: the Delta table could not be reached: {type(error).__name__}") from error
+        first = str(error).split("\n")[0][:300]
+        raise Fault(f"{uri}: the Delta table could not be read or written: {first}") from error
+
+
+@contextmanager
+def _swept(uri: str) -> Iterator[None]:
+    """On a local disk, leave no folder behind when a table's first version could not be written.
+
+    Files of a later version that failed stay until Delta's vacuum: another writer's may be among them.
+    """
+    folder = None if "://" in uri or Path(uri).exists() else Path(uri)
+    try:
+        yield
+    except StorageError:
+        if folder is not None and not list(folder.glob("_delta_log/*.json")):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -74,6 +74,12 @@ def assign(
                 "split.method", "`entity`, but the project names none", remedy="Set `entity` or `split.by`."
             )
         return Assignment("entity", _by_hash(hash_of(by, split.seed), split), by, note=note)
+    if split.method == "stratified" and target.classes is None:
+        raise InputError(
+            "split.method",
+            "`stratified`, but the label is a number",
+            remedy="Choose `auto`, `time` or `entity`.",
+        )
     keys = key_columns(meta, types)
     if target.classes is None or method == "hash":
         return Assignment("hash", _by_hash(hash_of(keys, split.seed), split), keys, note=note)

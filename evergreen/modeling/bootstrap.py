@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evergreen.modeling.evaluate_sample import Formula, Sample, Undefined
 from evergreen.modeling.metrics import formula, value
 
-MOST_ROWS = 200_000
+MOST_ROWS = 100_000
 _BATCH_CELLS = 2_000_000
 _ENOUGH = 0.5
 _BIASED_UP = ("calibration_error",)
@@ -123,10 +124,11 @@ def _drawn(
     formulas = [_formulas(s, metrics) for s in samples]
     columns: list[dict[str, list[np.ndarray]]] = [{m: [] for m in f} for f in formulas]
     rng = np.random.default_rng([how.seed, 0, zlib.crc32(name.encode())])
-    for weights in draw(samples[0], how.resamples, rng):
-        for known, column in zip(formulas, columns, strict=True):
-            for metric, measure in known.items():
-                column[metric].append(measure(weights))
+    with threadpool_limits(limits=1, user_api="blas"):  # its sums depend on the number of threads
+        for weights in draw(samples[0], how.resamples, rng):
+            for known, column in zip(formulas, columns, strict=True):
+                for metric, measure in known.items():
+                    column[metric].append(measure(weights))
     ones = np.ones((1, samples[0].rows))
     return [
         {m: _Draws(float(known[m](ones)[0]), np.concatenate(parts)) for m, parts in column.items()}

@@ -31,7 +31,7 @@ from evergreen.tables import columns, connect, kind, read_meta, scan
 
 _log = log.get(__name__)
 OVERALL = "overall"
-SLICE_ROWS = 50_000
+SLICE_ROWS = 20_000
 
 
 @dataclass(frozen=True)

@@ -162,16 +162,13 @@ def roc_auc(sample: Sample) -> Formula:
     With more than two classes it needs a row of every class.
     """
     present = np.unique(sample.y)
-    if sample.classes == 2:
-        _two_classes(present)
-        return ranked_auc(sample.score, sample.positive)
+    if sample.classes == 2 and len(present) < 2:
+        raise Undefined("all rows have the same label")
     if len(present) < sample.classes:
         raise Undefined(f"only {len(present)} of {sample.classes} classes have rows")
-    parts = [
-        ranked_auc(sample.probability_of(k), (sample.y == k).astype(np.float64))
-        for k in range(sample.classes)
-    ]
-    return lambda weights: np.mean([part(weights) for part in parts], axis=0)
+    if sample.classes == 2:
+        return auc_of(_ranking(sample, 1), sample.positive)
+    return _mean_of_classes(sample, present, auc_of)
 
 
 def average_precision(sample: Sample) -> Formula:
@@ -179,36 +176,53 @@ def average_precision(sample: Sample) -> Formula:
     if sample.classes == 2:
         if not sample.positive.any():
             raise Undefined("no row has the positive class")
-        return ranked_precision(sample.score, sample.positive)
-    parts = [
-        ranked_precision(sample.probability_of(k), (sample.y == k).astype(np.float64))
-        for k in np.unique(sample.y)
-    ]
-    return lambda weights: np.mean([part(weights) for part in parts], axis=0)
+        return precision_of(_ranking(sample, 1), sample.positive)
+    return _mean_of_classes(sample, np.unique(sample.y), precision_of)
 
 
-def _two_classes(present: np.ndarray) -> None:
-    if len(present) < 2:
-        raise Undefined("all rows have the same label")
+def _mean_of_classes(
+    sample: Sample, places: np.ndarray, part: Callable[["Ranking", np.ndarray], Formula]
+) -> Formula:
+    parts = [part(_ranking(sample, int(k)), (sample.y == k).astype(np.float64)) for k in places]
+    return lambda weights: np.mean([formula(weights) for formula in parts], axis=0)
 
 
-@np.errstate(invalid="ignore")
-def _runs(score: np.ndarray) -> tuple[np.ndarray | slice, np.ndarray]:
-    """The rows from the highest score to the lowest, and where each run of equal scores starts."""
-    order = np.argsort(-score, kind="stable")
-    ranked = score[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    in_order = bool((order[1:] > order[:-1]).all())
-    return (slice(None) if in_order else order), starts
+def _ranking(sample: Sample, place: int) -> "Ranking":
+    """The ranking by the probability of the class at a place, made once for a sample."""
+    known: dict[int, Ranking] = sample.rankings
+    if place not in known:
+        known[place] = Ranking(sample.probability_of(place))
+    return known[place]
 
 
-def ranked_auc(score: np.ndarray, positive: np.ndarray) -> Formula:
+class Ranking:
+    """Rows from the highest score to the lowest, in runs of equal scores; metrics of ranks share one."""
+
+    def __init__(self, score: np.ndarray) -> None:
+        order = np.argsort(-score, kind="stable")
+        ranked = score[order]
+        self.starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+        self.order = None if bool((order[1:] > order[:-1]).all()) else order
+        self._given: np.ndarray | None = None
+        self._sorted: np.ndarray | None = None
+
+    def sort(self, values: np.ndarray) -> np.ndarray:
+        """The values [rows] or weights [batch, rows] in this order; the last weights are remembered."""
+        if self.order is None:
+            return values
+        if values.ndim == 1:
+            return values[self.order]
+        if self._sorted is None or self._given is not values:
+            self._given, self._sorted = values, values[:, self.order]
+        return self._sorted
+
+
+def auc_of(ranking: Ranking, positive: np.ndarray) -> Formula:
     """The probability that a positive row scores above a negative one (ties half), by weights."""
-    order, starts = _runs(score)
-    hit = positive[order]
+    hit, starts = ranking.sort(positive), ranking.starts
 
     def values(weights: Weights) -> np.ndarray:
-        ranked = weights[:, order]
+        ranked = ranking.sort(weights)
         up = np.add.reduceat(ranked * hit, starts, axis=1)
         down = np.add.reduceat(ranked, starts, axis=1) - up
         above = np.cumsum(up, axis=1)
@@ -218,13 +232,12 @@ def ranked_auc(score: np.ndarray, positive: np.ndarray) -> Formula:
     return values
 
 
-def ranked_precision(score: np.ndarray, positive: np.ndarray) -> Formula:
+def precision_of(ranking: Ranking, positive: np.ndarray) -> Formula:
     """Average precision by weights."""
-    order, starts = _runs(score)
-    hit = positive[order]
+    hit, starts = ranking.sort(positive), ranking.starts
 
     def values(weights: Weights) -> np.ndarray:
-        ranked = weights[:, order]
+        ranked = ranking.sort(weights)
         gained = np.add.reduceat(ranked * hit, starts, axis=1)
         right = np.cumsum(gained, axis=1)
         taken = np.cumsum(np.add.reduceat(ranked, starts, axis=1), axis=1)

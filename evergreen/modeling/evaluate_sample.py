@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -63,6 +64,11 @@ class Sample:
         if self.target.classes is None:
             return np.asarray(self.predicted, dtype=np.float64)
         return self.probability_of(1)
+
+    @cached_property
+    def rankings(self) -> dict[int, Any]:
+        """Rankings that metrics of this sample share, by class."""
+        return {}
 
     def probability_of(self, place: int) -> np.ndarray:
         """[rows]: the probability of the class at a place.

@@ -63,10 +63,11 @@ def _plan(con: duckdb.DuckDBPyConnection, source: str, types: Mapping[str, str],
         raise InputError(f"slice by {by.column!r}", found, "numbers", "Leave out `edges`.")
     if by.edges:
         return _ranges(by.column, sorted(set(by.edges)))
-    (different,) = con.execute(f"SELECT count(DISTINCT {column}) FROM {source}").fetchone()
+    ((different,),) = con.execute(f"SELECT count(DISTINCT {column}) FROM {source}").fetchall()
     if numeric and different > by.top:
         wanted = "[0.25, 0.5, 0.75]"
-        (cuts,) = con.execute(f"SELECT quantile_disc({column}::DOUBLE, {wanted}) FROM {source}").fetchone()
+        query = f"SELECT quantile_disc({column}::DOUBLE, {wanted}) FROM {source}"
+        ((cuts,),) = con.execute(query).fetchall()
         return _ranges(by.column, sorted(set(cuts)))
     rows = con.execute(
         f"SELECT {column}::VARCHAR AS v, count(*) AS n FROM {source} WHERE v IS NOT NULL "

@@ -103,11 +103,11 @@ def listed(plan: ColumnPlan, steps: Sequence[Step]) -> list[tuple[str, Any]]:
     ]
     if not groups:
         return after
-    parts = [(f"columns{n + 1}", chain, places) for n, (places, chain) in enumerate(groups)]
+    parts = [(f"columns{n + 1}", step, _selector(places, step)) for n, (places, step) in enumerate(groups)]
     return [("columns", ColumnTransformer(parts, remainder="passthrough")), *after]
 
 
-def _groups(plan: ColumnPlan, steps: Sequence[Step]) -> list[tuple[Any, BaseEstimator]]:
+def _groups(plan: ColumnPlan, steps: Sequence[Step]) -> list[tuple[tuple[int, ...], BaseEstimator]]:
     named = {c for s in steps if isinstance(s.columns, list) for c in s.columns}
     by_columns: dict[tuple[int, ...], list[tuple[str, BaseEstimator]]] = {}
     for k, step in enumerate(steps):
@@ -118,8 +118,7 @@ def _groups(plan: ColumnPlan, steps: Sequence[Step]) -> list[tuple[Any, BaseEsti
             made = _filling_text(make(step.use, step.params, f"model.transform[{k}]"), plan, places, step)
             by_columns.setdefault(places, []).append((f"step{k + 1}", made))
     return [
-        (_selector(places, chain), chain[0][1] if len(chain) == 1 else Pipeline(chain))
-        for places, chain in by_columns.items()
+        (places, chain[0][1] if len(chain) == 1 else Pipeline(chain)) for places, chain in by_columns.items()
     ]
 
 
@@ -147,7 +146,8 @@ def _filling_text(made: BaseEstimator, plan: ColumnPlan, places: Sequence[int], 
     return made
 
 
-def _selector(places: Sequence[int], chain: Sequence[tuple[str, BaseEstimator]]) -> Any:
+def _selector(places: Sequence[int], step: BaseEstimator) -> Any:
     """Text vectorizers take one column as a sequence of texts, everything else a table."""
-    text = type(chain[0][1]).__module__.startswith("sklearn.feature_extraction.text")
+    first = step[0] if isinstance(step, Pipeline) else step
+    text = type(first).__module__.startswith("sklearn.feature_extraction.text")
     return places[0] if text and len(places) == 1 else list(places)

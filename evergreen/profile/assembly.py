@@ -8,7 +8,7 @@ import duckdb
 
 from evergreen.profile.counting import Scale, bins, listed, measure_request, survey_request, value_counts
 from evergreen.profile.layout import ColumnLayout
-from evergreen.profile.model import Column, Lengths, Numbers, Role
+from evergreen.profile.model import Column, Lengths, Numbers, Role, Scalar
 from evergreen.profile.reading import Reader, collect
 
 Survey = Mapping[str, Any]
@@ -16,12 +16,21 @@ Survey = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """How one column is counted; `scale` is None where there is no number to add up."""
+    """How one column is counted.
+
+    Attributes:
+        reader: The column.
+        role: What it is to the project.
+        layout: Its edges and listed values.
+        scale: Of its sums; None where there is no number to add up.
+        counts: Of the listed values in the whole table, where planning counted them.
+    """
 
     reader: Reader
     role: Role
     layout: ColumnLayout
     scale: Scale | None
+    counts: Mapping[Scalar, int] | None = None
 
     @staticmethod
     def of(reader: Reader, role: Role, layout: ColumnLayout, survey: Survey) -> "Plan":
@@ -51,8 +60,10 @@ def count_columns(
     values = {
         p.reader.name: value_counts(con, relation, p.reader, group, only=p.layout.values)
         for p in plans
-        if p.layout.values
+        if p.layout.values and (group or p.counts is None)
     }
+    if not group:
+        values |= {p.reader.name: {None: dict(p.counts)} for p in plans if p.counts is not None}
     counted: dict[str | None, tuple[Column, ...]] = {}
     for name, own in surveys.items():
         answers = iter(sums.get(name, []))

@@ -160,6 +160,13 @@ def sketch(con: duckdb.DuckDBPyConnection, relation: str, reader: Reader, estima
     return Sketch.of((row[0] for row in rows), limit)
 
 
+def value_sketch(con: duckdb.DuckDBPyConnection, reader: Reader, values: Sequence[Scalar]) -> Sketch:
+    """The sketch of a column whose distinct valid values are known; the same as `sketch` makes."""
+    stored = {"integer": reader.stored, "number": "DOUBLE", "boolean": "BOOLEAN"}.get(reader.type, "VARCHAR")
+    query = f"SELECT hash(v) FROM (SELECT unnest({literal(list(values))}::{stored}[]) AS v)"
+    return Sketch.of((row[0] for row in con.execute(query).fetchall()), TOP)
+
+
 def hashing(con: duckdb.DuckDBPyConnection) -> str:
     """A name for DuckDB's hash function, which may change with its version: what it makes of known values."""
     row = con.execute("SELECT hash('evergreen'), hash(1), hash(1.5::DOUBLE), hash(TRUE)").fetchone() or ()

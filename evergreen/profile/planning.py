@@ -33,6 +33,9 @@ class Planner:
 
     The sample is chosen by row number within each file (a Weyl sequence: evenly spread, not periodic), so the
     same files give the same edges on every machine.
+
+    Attributes:
+        counted: Exact counts by value that the planning needed, for columns whose layout lists them all.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Planner:
         self._relation = relation
         self._rows = rows
         self._roles = roles
+        self.counted: dict[str, dict[Scalar, int]] = {}
 
     def layouts(
         self, columns: Sequence[Reader], surveys: Sequence[Mapping[str, Any]], reference: Profile | None
@@ -52,57 +56,57 @@ class Planner:
             for r in columns
             if reference and r.name in reference.by_name and reference.by_name[r.name].family == r.family
         }
-        few: dict[str, list[Scalar]] = {}
-        for reader, survey in zip(columns, surveys, strict=True):
-            if (
-                reader.name not in known
-                and reader.family == "number"
-                and self._may_be_discrete(reader, survey)
-            ):
-                values = value_counts(self._con, self._relation, reader).get(None, {})
-                if len(values) <= DISCRETE:
-                    few[reader.name] = sorted(values)
-        numeric = [
-            r for r in columns
-            if r.family in ("number", "time") and r.name not in known and r.name not in few
-        ]  # fmt: skip
-        samples = self._samples(numeric, [r.name for r in columns])
-        return [
-            known[r.name] if r.name in known else self._own(r, s, few, samples, [c.name for c in columns])
-            for r, s in zip(columns, surveys, strict=True)
-        ]
+        names = [r.name for r in columns]
+        fresh = [(r, s) for r, s in zip(columns, surveys, strict=True) if r.name not in known]
+        for reader, survey in fresh:
+            if self._may_be_listed(reader, survey):
+                self._list(reader, DISCRETE if reader.family == "number" else LISTED)
+        numeric = [r for r, _ in fresh if r.family in ("number", "time") and r.name not in self.counted]
+        samples = self._samples(numeric, names)
+        own = {r.name: self._own(r, s, samples, names) for r, s in fresh}
+        return [known[name] if name in known else own[name] for name in names]
 
-    def _may_be_discrete(self, reader: Reader, survey: Mapping[str, Any]) -> bool:
-        keyed = self._roles.get(reader.name) in ("key", "time")
-        return bool(survey["valid"]) and not keyed and survey["estimate"] <= DISCRETE * _ROOM
+    def _watched(self, reader: Reader) -> bool:
+        return self._roles.get(reader.name) not in ("key", "time")
+
+    def _may_be_listed(self, reader: Reader, survey: Mapping[str, Any]) -> bool:
+        if reader.family not in ("number", "text") or not survey["present"] or not self._watched(reader):
+            return False
+        limit = DISCRETE if reader.family == "number" else LISTED
+        return survey["estimate"] <= limit * _ROOM and not _long(survey)
+
+    def _list(self, reader: Reader, limit: int) -> None:
+        found = value_counts(self._con, self._relation, reader).get(None, {})
+        if len(found) <= limit:
+            self.counted[reader.name] = found
 
     def _own(
-        self, reader: Reader, survey: Mapping[str, Any], few: Mapping[str, list[Scalar]],
-        samples: Mapping[str, NDArray[np.float64]], names: Sequence[str],
+        self, reader: Reader, survey: Mapping[str, Any], samples: Mapping[str, NDArray[np.float64]],
+        names: Sequence[str],
     ) -> ColumnLayout:  # fmt: skip
+        counts = self.counted.get(reader.name)
         if reader.family == "boolean":
             return ColumnLayout(values=(False, True), complete=True)
         if reader.family == "text":
-            return self._text(reader, survey, names)
-        if reader.name in few:
-            return number_layout(np.empty(0), False, few[reader.name])
+            if counts is not None:
+                return ColumnLayout(values=tuple(sorted(map(str, counts))), complete=True)
+            return self._frequent(reader, survey, names)
+        if counts:
+            return number_layout(np.empty(0), False, sorted(counts))
         if reader.family == "other":
             return ColumnLayout()
-        sample = samples[reader.name]
+        sample = samples.get(reader.name, np.empty(0))
         return number_layout(sample, bool(np.all(sample == np.floor(sample))), None)
 
-    def _text(self, reader: Reader, survey: Mapping[str, Any], names: Sequence[str]) -> ColumnLayout:
-        long = survey["present"] and survey["total"] / survey["present"] > LONGEST
-        if long or self._roles.get(reader.name) in ("key", "time"):
+    def _frequent(self, reader: Reader, survey: Mapping[str, Any], names: Sequence[str]) -> ColumnLayout:
+        """The layout of a text with more values than can be listed, or with none."""
+        if not survey["present"]:
+            return ColumnLayout(values=(), complete=True)
+        if not self._watched(reader) or _long(survey):
             return ColumnLayout()
-        if survey["estimate"] <= LISTED * _ROOM:
-            found = value_counts(self._con, self._relation, reader).get(None, {})
-            if len(found) <= LISTED:
-                return ColumnLayout(values=tuple(sorted(found)), complete=True)
-        else:
-            sampled = f"(SELECT * FROM {self._sampled(names)})"
-            least = max(2, round(min(self._rows, SAMPLE_ROWS) * _FREQUENT_SHARE))
-            found = value_counts(self._con, sampled, reader, least=least).get(None, {})
+        sampled = f"(SELECT * FROM {self._sampled(names)})"
+        least = max(2, round(min(self._rows, SAMPLE_ROWS) * _FREQUENT_SHARE))
+        found = value_counts(self._con, sampled, reader, least=least).get(None, {})
         return ColumnLayout(values=tuple(v for v, _ in ranked(found)[:FREQUENT]), complete=False)
 
     def _samples(self, columns: Sequence[Reader], names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -128,3 +132,7 @@ class Planner:
             relation = f"(SELECT *, row_number() OVER () AS {identifier(number)} FROM {relation})"
         below = 2**32 * SAMPLE_ROWS // self._rows
         return f"{relation} WHERE ({identifier(number)} * 2654435761) % 4294967296 < {below}"
+
+
+def _long(survey: Mapping[str, Any]) -> bool:
+    return bool(survey.get("total", 0) > LONGEST * survey["present"])

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from evergreen.profile.assembly import Plan, Survey, count_columns, survey
-from evergreen.profile.counting import hashing, sketch
+from evergreen.profile.counting import hashing, sketch, value_sketch
 from evergreen.profile.model import Column, Profile, Role, Slice
 from evergreen.profile.planning import Planner
 from evergreen.profile.reading import Reader, readers
@@ -49,6 +49,7 @@ def profile_table(
     source = Source.of(path)
     own_roles = {**source.roles, **(roles or {})}
     with connect(resources) as con, explained(str(path)):
+        con.execute("SET parquet_metadata_cache = true")
         columns = readers(con, source.relation)
         surveys = survey(con, source.relation, columns)
         plans = _plans(con, source.relation, columns, surveys[None], own_roles, edges_from)
@@ -71,9 +72,13 @@ def _plans(
     con: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[Reader], seen: Sequence[Survey],
     roles: Mapping[str, Role], reference: Profile | None,
 ) -> list[Plan]:  # fmt: skip
-    layouts = Planner(con, relation, seen[0]["rows"], roles).layouts(columns, seen, reference)
+    planner = Planner(con, relation, seen[0]["rows"], roles)
+    layouts = planner.layouts(columns, seen, reference)
     return [
-        Plan.of(reader, roles.get(reader.name, "feature"), layout, own)
+        replace(
+            Plan.of(reader, roles.get(reader.name, "feature"), layout, own),
+            counts=planner.counted.get(reader.name),
+        )
         for reader, layout, own in zip(columns, layouts, seen, strict=True)
     ]
 
@@ -83,7 +88,12 @@ def _with_distinct(
 ) -> Column:
     if reader.family == "other":
         return column
-    made = replace(column, sketch=sketch(con, relation, reader, estimate))
+    values = column.values
+    if values and values.complete and not values.other:
+        known = value_sketch(con, reader, [v for v, n in values.items if n])
+    else:
+        known = sketch(con, relation, reader, estimate)
+    made = replace(column, sketch=known)
     if reader.type not in ("integer", "text"):
         return made
     if estimate < _NEARLY_UNIQUE * column.valid:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen import decisions, log
-from evergreen.errors import DataError
+from evergreen.errors import ConflictError, DataError
 from evergreen.registry.aliases import BASELINE, CANDIDATE
 from evergreen.registry.records import ModelVersion
 from evergreen.registry.registry import Registry
@@ -59,7 +59,7 @@ def publish(
     why, evidence = "pushed after its gate", version.uri.removesuffix("bundle") + "version.json"
     registry.move(name, CANDIDATE, version.version, why=why, evidence=evidence)
     if promote:
-        expected = _compared_with(measured)
+        expected = _expected(registry, version, measured)
         registry.move(name, BASELINE, version.version, why=why, evidence=evidence, expected=expected)
     standing = registry.aliases(name)
     aliases = tuple(sorted(alias for alias, number in standing.items() if number == version.version))
@@ -67,11 +67,19 @@ def publish(
     return Published(version, aliases, render(version, aliases))
 
 
-def _compared_with(evaluation: dict[str, Any]) -> int | None:
-    """The version that the evaluation calls its baseline; None when it names none."""
+def _expected(registry: Registry, version: ModelVersion, evaluation: dict[str, Any]) -> int | None:
+    """Where the baseline must stand, given the model it was compared with; None when there was none."""
     baseline = evaluation.get("baseline")
-    version = baseline.get("version") if isinstance(baseline, dict) else None
-    return version if isinstance(version, int) and version > 0 else None
+    digest = baseline.get("digest") if isinstance(baseline, dict) else None
+    standing = registry.aliases(version.name).get(BASELINE, 0)
+    if not digest or standing in (0, version.version):
+        return standing if digest else None
+    if registry.version(version.name, standing).digest != digest:
+        raise ConflictError(
+            f"{version.name}@{BASELINE} stands at version {standing}, which is not the model that version "
+            f"{version.version} was compared with. Run the train pipeline again."
+        )
+    return standing
 
 
 def _read_evaluation(path: Path) -> dict[str, Any]:

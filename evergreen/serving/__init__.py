@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evergreen.serving.app import Limits
     from evergreen.serving.batch import predict_batch
-    from evergreen.serving.server import serve
+    from evergreen.serving.server import serve, serve_bundle
 
-_HOMES = {"Limits": "app", "predict_batch": "batch", "serve": "server"}
+_HOMES = {"Limits": "app", "predict_batch": "batch", "serve": "server", "serve_bundle": "server"}
 
-__all__ = ["Limits", "predict_batch", "serve"]
+__all__ = ["Limits", "predict_batch", "serve", "serve_bundle"]
 
 
 def __getattr__(name: str) -> Any:

@@ -61,7 +61,7 @@ def converted(
         micros = f"{sql} * {scale}" if scale else f"{sql} // 1000"
         return f"CAST(make_timestamp(CAST({micros} AS BIGINT)) AS {SQL_TYPES[target]})"
     if same == target:
-        return f"CAST({sql} AS {SQL_TYPES[target]})" if kind == "integer" else _finite(sql, kind)
+        return f"TRY_CAST({sql} AS BIGINT)" if kind == "integer" else _finite(sql, kind)
     if target == "number" and same:
         return f"CAST({sql} AS DOUBLE)"
     if target == "integer" and same:

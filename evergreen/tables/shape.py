@@ -197,7 +197,8 @@ def _planned(
     if name in table.untyped and final in ("text", "category"):
         raw = tidied(raw)
     value = converted(raw, now, final, date_format=date_format, decimal=_decimal(asked), largest=largest)
-    total = given is None or final in ("text", "category")
+    wide = now == "integer" and table.types[name].upper() in ("UBIGINT", "HUGEINT", "UHUGEINT")
+    total = final in ("text", "category") or (given is None and not wide)
     return ColumnPlan(name, final, raw, value, policy.invalid if policy else "fail", total, tuple(notes))
 
 

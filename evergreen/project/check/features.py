@@ -31,6 +31,8 @@ def _check_join(look: Look, group: FeatureGroup, where: Path) -> None:
     own = look.project.label.source
     place = (*where, "on") if group.on else where
     for column in group.on or look.project.entity:
+        if not group.on and column not in look.schemas.get(own, [column]):
+            continue  # told at `entity`
         there = look.require(place, column, group.source)
         if own not in look.schemas or not there:
             continue

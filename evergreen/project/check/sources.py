@@ -95,15 +95,17 @@ def _check_source(look: Look, name: str, source: Source) -> None:
     for column in source.types:
         look.require((*where, "types", column), column, name)
     known = [look.require((*where, "key", i), column, name) for i, column in enumerate(source.key or [])]
+    timed = source.time is not None and look.require((*where, "time"), source.time, name)
+    if look.row(f"SELECT count(*) FROM {identifier(name)}") == (0,):
+        if not source.allow_empty:
+            remedy = "Say `allow_empty: true` if that is as it should be."
+            place = (*where, "sql" if source.path is None else "path")
+            look.document.add(place, "a table without rows", "rows", remedy)
+        return
     if source.key and all(known):
         check_key(look, name, source.key, (*where, "key"))
-    if source.time and look.require((*where, "time"), source.time, name):
-        check_time(look, name, source.time, (*where, "time"))
-    empty = look.row(f"SELECT count(*) FROM {identifier(name)}") == (0,)
-    if empty and not source.allow_empty:
-        field = "sql" if source.path is None else "path"
-        remedy = "Say `allow_empty: true` if that is as it should be."
-        look.document.add((*where, field), "a table without rows", "rows", remedy)
+    if timed:
+        check_time(look, name, source.time or "", (*where, "time"))
 
 
 def check_time(look: Look, name: str, column: str, where: Path) -> None:

@@ -1,11 +1,8 @@
 """The choices that `init` makes from what it saw, each with its reason."""
 
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 
 import duckdb
 
@@ -238,12 +235,11 @@ def _join(con: duckdb.DuckDBPyConnection, table: Table, asked: Asked) -> Joined:
 
 def _refuse_strangers(con: duckdb.DuckDBPyConnection, table: Table, further: Table, asked: Asked) -> None:
     """Two tables that share no entity would join to nothing but missing values."""
-    same = " AND ".join(
-        f"CAST(a.{identifier(c)} AS VARCHAR) = CAST(b.{identifier(c)} AS VARCHAR)" for c in asked.entity
-    )
-    query = (
-        f"SELECT 1 FROM {identifier(table.name)} a SEMI JOIN {identifier(further.name)} b ON {same} LIMIT 1"
-    )
+    text = _as_text(asked, [table, further])
+    sides = [("CAST({}.{} AS VARCHAR)" if c in text else "{}.{}", identifier(c)) for c in asked.entity]
+    same = " AND ".join(f"{side.format('a', c)} = {side.format('b', c)}" for side, c in sides)
+    ours, theirs = identifier(table.name), identifier(further.name)
+    query = f"SELECT 1 FROM {ours} a SEMI JOIN {theirs} b ON {same} LIMIT 1"
     if con.execute(query).fetchone() is None:
         found = f"no value of {' and '.join(asked.entity)} is in {table.path} too"
         raise InputError(further.path, found, "the same entities, written the same way, in both tables")
@@ -280,23 +276,3 @@ def _with_slices(con: duckdb.DuckDBPyConnection, plan: Plan) -> Plan:
     cells = plan.table.rows * max(1, len(plan.features))
     limit = CELLS // max(1, len(plan.features)) // 10_000 * 10_000 if cells > CELLS else None
     return replace(plan, slices=chosen, max_rows=limit)
-
-
-def source_name(path: str, taken: Sequence[str]) -> str:
-    """A source's name from a file's: letters, digits and `_`, not taken yet."""
-    stem = Path(path.rstrip("/*")).name.split(".")[0]
-    name = re.sub(r"[^A-Za-z0-9_]+", "_", stem).strip("_")[:50] or "data"
-    name = f"t_{name}" if name[0].isdigit() else name
-    number = 2
-    unique = name
-    while unique.lower() in (t.lower() for t in taken):
-        unique, number = f"{name}_{number}", number + 1
-    return unique
-
-
-def project_name(folder: Path) -> str:
-    """A project's name from its folder's."""
-    name = re.sub(r"[^a-z0-9_-]+", "-", Path(os.path.normpath(folder.absolute())).name.lower()).strip("-_")[
-        :50
-    ]
-    return name if name and name[0].isalpha() else f"project-{name}".rstrip("-")

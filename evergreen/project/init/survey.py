@@ -1,6 +1,6 @@
 """A look at one table: its columns, their types, how many values they take."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from evergreen.project.model import ColumnType, RepairPolicy, Source
 from evergreen.project.peek import stage_source, text_findings
 from evergreen.tables import columns, explained, identifier, kind
 from evergreen.tables.convert import SQL_TYPES
-from evergreen.tables.infer import TextFinding
+from evergreen.tables.infer import TextFinding, inspect_text
 from evergreen.tables.kinds import Kind
 from evergreen.tables.shape import Asked, Raw, plan_columns
 
@@ -71,7 +71,12 @@ class Table:
 
 
 def survey(
-    con: duckdb.DuckDBPyConnection, name: str, path: str, scratch: Path, time: str | None = None
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    path: str,
+    scratch: Path,
+    time: str | None = None,
+    names: Sequence[str] = (),
 ) -> Table:
     """Look at every column of a local file, streaming.
 
@@ -80,7 +85,9 @@ def survey(
         name: The source's name.
         path: A file, a folder of files, or a pattern.
         scratch: A folder for the typed copy.
-        time: A column that holds times, whatever its type, if the table has it.
+        time: A column that holds times, whatever its type; where the table has none of that name, but times
+            written as text, the first such column.
+        names: Columns that name things: of mixed types they are text.
 
     Raises:
         DataError: for a file that is missing, cannot be read, or has no rows.
@@ -90,15 +97,25 @@ def survey(
     if staging is None:
         raise DataError(path, "the file is empty", "a table with a header and rows")
     raw = staging.raw
-    if time is not None and time in raw.types:
-        source = Source(path=path, time=time)
-        raw = replace(raw, untyped=raw.untyped | {time})
     with explained(path, "The file seems to be corrupt: write it again."):
+        written = time if time is None or time in raw.types else _written_time(con, raw)
+        if written is not None:
+            source = Source(path=path, time=written)
+            raw = replace(raw, untyped=raw.untyped | {written})
         findings = text_findings(con, raw)
-        mixed = {c: f for c, f in findings.items() if f.finding == "mixed"}
-        _open(con, raw, _typed(source, findings), mixed)
+        mixed = {c: f for c, f in findings.items() if f.finding == "mixed" and c not in names}
+        _open(con, raw, _typed(source, findings, names), mixed)
         types = columns(con, f"SELECT * FROM {identifier(name)}")
         return _counted(con, Table(name, path, staging.format, 0, mixed=mixed), types, findings)
+
+
+def _written_time(con: duckdb.DuckDBPyConnection, raw: Raw) -> str | None:
+    """The first text column of a table without timestamps whose texts are all times; CSV is found anyway."""
+    if raw.untyped or any(kind(t) in ("timestamp", "date") for t in raw.types.values()):
+        return None
+    texts = [c for c, t in raw.types.items() if kind(t) == "text"]
+    found = inspect_text(con, raw.relation, texts, untyped=True)
+    return next((c for c in texts if found[c].finding in ("timestamp", "date")), None)
 
 
 def policy(finding: TextFinding) -> RepairPolicy:
@@ -107,11 +124,13 @@ def policy(finding: TextFinding) -> RepairPolicy:
     return RepairPolicy(type=likely, invalid="missing")
 
 
-def _typed(source: Source, findings: Mapping[str, TextFinding]) -> Source:
+def _typed(source: Source, findings: Mapping[str, TextFinding], names: Sequence[str]) -> Source:
     """The source with the types that were found, so that nobody looks again; no times in other formats."""
     types: dict[str, ColumnType] = {}
     for column, found in findings.items():
-        if found.finding != "mixed" and not found.date_format:
+        if column in names and found.finding == "mixed":
+            types[column] = "text"
+        elif found.finding != "mixed" and not found.date_format:
             types[column] = "text" if found.finding == "empty" else found.finding
     return source.model_copy(update={"types": types})
 

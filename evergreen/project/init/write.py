@@ -8,7 +8,8 @@ from pathlib import Path
 
 from evergreen.errors import InputError
 from evergreen.files import explained, write_text
-from evergreen.project.init.plan import Asked, make_plan, project_name, source_name
+from evergreen.project.init.names import project_name, source_name
+from evergreen.project.init.plan import Asked, make_plan
 from evergreen.project.init.render import render
 from evergreen.project.init.survey import Table, survey
 from evergreen.project.init.template import TEMPLATE
@@ -86,8 +87,8 @@ def _from_data(
     with tempfile.TemporaryDirectory(prefix="evergreen-init-") as scratch, connect() as con:
         tables: list[Table] = []
         for path in paths:
-            taken = [t.name for t in tables]
-            tables.append(survey(con, source_name(path, taken), path, Path(scratch), time))
+            source = source_name(path, [t.name for t in tables])
+            tables.append(survey(con, source, path, Path(scratch), time, _split(entity)))
         if label is None:
             raise InputError("--label", "not given", f"the column to predict: {_columns(tables)}")
         plan = make_plan(con, tables, Asked(label, time, _entity(entity, tables)))
@@ -119,7 +120,12 @@ def _entity(entity: str | None, tables: Sequence[Table]) -> tuple[str, ...]:
         return ()
     if any(entity in t.columns for t in tables):
         return (entity,)
-    return tuple(part.strip() for part in entity.split(",") if part.strip())
+    return tuple(_split(entity)[1:])
+
+
+def _split(entity: str | None) -> list[str]:
+    """The columns that an --entity may mean: the text as it is, and its parts between commas."""
+    return [] if entity is None else [entity, *(part.strip() for part in entity.split(",") if part.strip())]
 
 
 def _written(path: str, folder: Path) -> str:

@@ -71,8 +71,12 @@ def binary(rows: int = 3000, repeat: int = 1) -> pd.DataFrame:
 
 
 def make_world(folder: Path, frame: pd.DataFrame, more: str = "", method: str = "stratified") -> World:
-    """Write a training set, split it, train a model."""
+    """Write a training set, split it, train a model (a linear one unless `more` names another)."""
     folder.mkdir(parents=True, exist_ok=True)
+    if "model:" not in more:
+        number = frame["the label"].dtype.kind == "f"
+        estimator = "Ridge" if number else "LogisticRegression"
+        more += f"\nmodel: {{estimator: sklearn.linear_model.{estimator}}}"
     project = parse_project(PROJECT.format(method=method, more=more))
     training_set = folder / "training_set"
     (training_set / "data").mkdir(parents=True)

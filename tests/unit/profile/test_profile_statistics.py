@@ -5,7 +5,10 @@ import pytest
 
 from evergreen.errors import DataError
 from evergreen.profile import Profile, profile_table
+from evergreen.profile.counting import sketch
+from evergreen.profile.reading import readers
 from evergreen.project.model import Resources, SliceBy
+from evergreen.tables import connect, scan
 
 
 @pytest.fixture(scope="module")
@@ -276,3 +279,14 @@ def test_a_profile_that_is_none_is_refused():
         Profile.from_json('{"rows": "many", "columns": []}')
     with pytest.raises(DataError, match="format 1"):
         Profile.from_json('{"rows": 1, "columns": [], "format": 2}')
+
+
+@pytest.mark.parametrize(
+    "stored", ["TINYINT", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL(9, 2)"]
+)
+def test_listed_values_give_the_sketch_of_the_rows(table, stored):
+    path = table(f"SELECT (i % 7)::{stored} AS x, 'a' || (i % 7) AS t, i % 2 = 0 AS b FROM range(500) r(i)")
+    with connect() as con:
+        for reader in readers(con, scan(path)):
+            column = profile_table(path).by_name[reader.name]
+            assert column.sketch == sketch(con, scan(path), reader, 7)

@@ -72,7 +72,7 @@ def projects(draw: Any) -> Project:
 
 
 @given(projects())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_dump_reads_back_equal(project: Project) -> None:
     written = dump_project(project)
     assert parse_project(written) == project
@@ -85,7 +85,7 @@ def test_a_dump_reads_back_equal(project: Project) -> None:
         "\n".join
     )
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_text_ends_in_a_project_or_an_input_error(content: str) -> None:
     try:
         parse_project(content)
@@ -94,7 +94,7 @@ def test_any_text_ends_in_a_project_or_an_input_error(content: str) -> None:
 
 
 @given(st.dictionaries(st.sampled_from([*Project.model_fields, "nmae"]), plain, max_size=8))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_values_in_any_section_end_in_an_input_error(data: dict[str, Any]) -> None:
     content = yaml.safe_dump(data, allow_unicode=True)
     try:
@@ -104,7 +104,7 @@ def test_any_values_in_any_section_end_in_an_input_error(data: dict[str, Any]) -
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_one_wrong_value_anywhere_in_a_right_file_ends_in_an_input_error(data: st.DataObject) -> None:
     document = yaml.safe_load(RIGHT)
     place = document

@@ -35,7 +35,8 @@ def artifacts(folder: Path, content: str, decided: list[Decision], baseline: dic
 def test_a_promoted_model_stands_at_both_aliases(registry, tmp_path):
     first = publish(registry, "churn", **artifacts(tmp_path, "one", PASSED), snapshot="s1")
     assert (first.version.version, first.aliases) == (1, ("baseline", "candidate"))
-    second = publish(registry, "churn", **artifacts(tmp_path, "two", PASSED, {"version": 1}))
+    compared = {"digest": first.version.digest}
+    second = publish(registry, "churn", **artifacts(tmp_path, "two", PASSED, compared))
     assert second.aliases == ("baseline", "candidate")
     assert registry.aliases("churn") == {"baseline": 2, "candidate": 2, "previous": 1}
     assert registry.history("churn")[0].evidence.endswith("models/churn/versions/000001/version.json")
@@ -57,11 +58,14 @@ def test_a_retry_changes_nothing(registry, tmp_path):
 
 
 def test_a_baseline_that_moved_since_the_comparison_is_not_replaced(registry, tmp_path):
-    publish(registry, "churn", **artifacts(tmp_path, "one", PASSED))
-    publish(registry, "churn", **artifacts(tmp_path, "two", PASSED, {"version": 1}))
-    with pytest.raises(ConflictError, match="stands at version 2, not at version 1"):
-        publish(registry, "churn", **artifacts(tmp_path, "three", PASSED, {"version": 1}))
+    first = publish(registry, "churn", **artifacts(tmp_path, "one", PASSED))
+    compared = {"digest": first.version.digest}
+    two = artifacts(tmp_path, "two", PASSED, compared)
+    publish(registry, "churn", **two)
+    with pytest.raises(ConflictError, match="stands at version 2, which is not the model that version 3"):
+        publish(registry, "churn", **artifacts(tmp_path, "three", PASSED, compared))
     assert registry.aliases("churn") == {"baseline": 2, "candidate": 3, "previous": 1}
+    assert publish(registry, "churn", **two).aliases == ("baseline", "candidate")
 
 
 def test_a_model_that_failed_is_nowhere(registry, tmp_path):

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evergreen.errors import DataError, Fault
@@ -38,6 +38,7 @@ names = st.text(
 plain = st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | names
 
 
+@settings(deadline=None)
 @given(names, plain)
 def test_any_name_and_any_value_survive_quoting(name, value):
     con = duckdb.connect()
@@ -50,7 +51,8 @@ def test_times_are_utc_and_durations_are_intervals():
     con = duckdb.connect()
     east = datetime(2024, 1, 1, 3, tzinfo=timezone(timedelta(hours=2)))
     row = con.execute(
-        f"SELECT {literal(east)}, {literal(date(2024, 2, 29))}, {literal(timedelta(days=2, microseconds=5))}, "
+        f"SELECT {literal(east)}, {literal(date(2024, 2, 29))}, "
+        f"{literal(timedelta(days=2, microseconds=5))}, "
         f"{literal(datetime(2024, 1, 1, tzinfo=UTC))}, {literal(['a', 'b'])}"
     ).fetchone()
     assert row[:2] == (datetime(2024, 1, 1, 1), date(2024, 2, 29))
@@ -148,7 +150,8 @@ def test_meta_is_read_back_and_its_absence_explained(tmp_path):
     ("duckdb_type", "expected"),
     [
         ("BIGINT", "integer"), ("UHUGEINT", "integer"), ("DECIMAL(18,3)", "number"), ("FLOAT", "number"),
-        ("VARCHAR", "text"), ("ENUM('a', 'DATE')", "text"), ("UUID", "text"), ("TIME", "text"), ("BLOB", "text"),
+        ("VARCHAR", "text"), ("ENUM('a', 'DATE')", "text"), ("UUID", "text"), ("TIME", "text"),
+        ("BLOB", "text"),
         ("TIMESTAMP WITH TIME ZONE", "timestamp"), ("TIMESTAMP_NS", "timestamp"), ("DATE", "date"),
         ("INTEGER[]", "nested"), ("DOUBLE[3]", "nested"), ("STRUCT(a INTEGER)", "nested"),
         ("MAP(VARCHAR, DATE)", "nested"),
@@ -232,6 +235,7 @@ def test_the_digest_sees_every_change_of_content(tmp_path, change):
 pairs = st.tuples(st.none() | st.integers(-9, 9), st.none() | st.text("ab\0", max_size=3))
 
 
+@settings(deadline=None)
 @given(st.lists(pairs, max_size=30), st.data())
 def test_the_digest_of_a_sorted_query_is_that_of_the_sorted_rows(rows, data):
     shuffled = data.draw(st.permutations(rows))

@@ -22,8 +22,8 @@ def test_types_are_found_over_all_rows(tmp_path):
     text += "2,0.5,2024-02-01,2024-01-02T11:00:00Z,FALSE,b,99999,1\n"
     result, table = read(tmp_path, text)
     assert types(result) == {
-        "i": "BIGINT", "x": "DOUBLE", "d": "DATE", "t": "TIMESTAMP", "b": "BOOLEAN", "s": "VARCHAR", "zip": "VARCHAR",
-        "y": "BIGINT",
+        "i": "BIGINT", "x": "DOUBLE", "d": "DATE", "t": "TIMESTAMP", "b": "BOOLEAN", "s": "VARCHAR",
+        "zip": "VARCHAR", "y": "BIGINT",
     }  # fmt: skip
     assert len(table) == 30_001
     assert table["zip"].iloc[0] == "01234"
@@ -83,7 +83,13 @@ def test_marks_of_missing_numbers_are_missing_and_told(tmp_path, mark):
 
 
 @pytest.mark.parametrize(
-    "text", ["a;b;y\n1,5;x;0\n2;y;1\n", "a\tb\ty\n1\tx\t0\n2\ty\t1\n", "a|b|y\r\n1|x|0\r\n2|y|1\r\n", "\ufeffa,b,y\n1,x,0\n2,y,1"]
+    "text",
+    [
+        "a;b;y\n1,5;x;0\n2;y;1\n",
+        "a\tb\ty\n1\tx\t0\n2\ty\t1\n",
+        "a|b|y\r\n1|x|0\r\n2|y|1\r\n",
+        "\ufeffa,b,y\n1,x,0\n2,y,1",
+    ],
 )  # fmt: skip
 def test_delimiters_line_ends_and_marks_of_byte_order(tmp_path, text):
     _, table = read(tmp_path, text)
@@ -152,9 +158,9 @@ def test_files_that_cannot_be_read_are_refused(tmp_path, text, message):
 
 
 def test_unknown_options_are_named(tmp_path):
-    with pytest.raises(DataError, match="unknown CSV option 'delimeter'.*Did you mean 'delimiter'"):
+    with pytest.raises(DataError, match=r"unknown CSV option 'delimeter'.*Did you mean 'delimiter'"):
         read(tmp_path, "a,y\n1,2\n", source={"options": {"delimeter": ";"}})
-    with pytest.raises(DataError, match="header: false.* without names"):
+    with pytest.raises(DataError, match=r"header: false.* without names"):
         read(tmp_path, "1,2\n", source={"options": {"header": False}})
 
 

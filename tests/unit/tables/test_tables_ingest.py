@@ -51,20 +51,31 @@ def test_every_type_becomes_one_of_six(tmp_path):
     con = duckdb.connect()
     path = tmp_path / "rows.parquet"
     con.execute(
-        "COPY (SELECT 1::TINYINT AS i, 2::UHUGEINT AS u, 1.25::DECIMAL(9,2) AS m, 'nan'::DOUBLE AS x, 'inf'::FLOAT AS f,"
-        " TIMESTAMPTZ '2024-01-01 02:00:00+02' AS z, TIMESTAMP_NS '2024-01-01 00:00:00.123456789' AS n, DATE '2024-01-01'"
-        " AS d, [1, 2] AS l, {'k': 'v'} AS s, 'abc'::BLOB AS b, TIME '10:00' AS c, TRUE AS y)"
+        "COPY (SELECT 1::TINYINT AS i, 2::UHUGEINT AS u, 1.25::DECIMAL(9,2) AS m, 'nan'::DOUBLE AS x,"
+        " 'inf'::FLOAT AS f, TIMESTAMPTZ '2024-01-01 02:00:00+02' AS z,"
+        " TIMESTAMP_NS '2024-01-01 00:00:00.123456789' AS n, DATE '2024-01-01' AS d, [1, 2] AS l,"
+        " {'k': 'v'} AS s, 'abc'::BLOB AS b, TIME '10:00' AS c, TRUE AS y)"
         f" TO '{path}' (FORMAT parquet)"
     )
     result, table = ingested(project_of(path), tmp_path)
     assert result.sources["rows"].columns == {
-        "i": "BIGINT", "u": "DOUBLE", "m": "DOUBLE", "x": "DOUBLE", "f": "DOUBLE", "z": "TIMESTAMP", "n": "TIMESTAMP",
-        "d": "DATE", "l": "VARCHAR", "s": "VARCHAR", "b": "VARCHAR", "c": "VARCHAR", "y": "BOOLEAN",
+        "i": "BIGINT", "u": "DOUBLE", "m": "DOUBLE", "x": "DOUBLE", "f": "DOUBLE", "z": "TIMESTAMP",
+        "n": "TIMESTAMP", "d": "DATE", "l": "VARCHAR", "s": "VARCHAR", "b": "VARCHAR", "c": "VARCHAR",
+        "y": "BOOLEAN",
     }  # fmt: skip
     row = table.iloc[0]
     assert row["z"] == pd.Timestamp("2024-01-01")
     assert pd.isna(row["x"]) and pd.isna(row["f"])
     assert (row["l"], row["s"]) == ("[1,2]", '{"k":"v"}')
+
+
+def test_whole_numbers_past_64_bits_are_refused_unless_they_are_text(tmp_path):
+    table = ROWS.append_column("big", pa.array([1, 2**64 - 1, 3], pa.uint64()))
+    path = parquet(tmp_path / "rows.parquet", table)
+    with pytest.raises(DataError, match="column 'big': 1 of 3 values do not fit type integer"):
+        ingest(project_of(path), tmp_path / "tables")
+    _, found = ingested(project_of(path, source={"types": {"big": "text"}}), tmp_path)
+    assert found["big"].tolist() == ["1", "18446744073709551615", "3"]
 
 
 def test_columns_and_types_are_chosen(tmp_path):
@@ -242,7 +253,7 @@ def test_only_what_the_project_needs_is_read(tmp_path):
     assert list(ingest(given, tmp_path / "tables").sources) == ["rows"]
     with pytest.raises(DataError, match="nothing is at"):
         ingest(given, tmp_path / "tables", only=["unused"])
-    with pytest.raises(DataError, match="no source 'row'.*Did you mean 'rows'"):
+    with pytest.raises(DataError, match=r"no source 'row'.*Did you mean 'rows'"):
         ingest(given, tmp_path / "tables", only=["row"])
 
 
@@ -333,7 +344,7 @@ def test_all_sources_at_fault_are_named_at_once(tmp_path):
         }
     )
     report = tmp_path / "report.html"
-    with pytest.raises(DataError, match="(?s)sources: 2 of them cannot be used.*source rows.*o.csv, line 2"):
+    with pytest.raises(DataError, match=r"(?s)sources: 2 of them cannot be used.*source rows.*o.csv, line 2"):
         ingest_with_report(given, tmp_path / "tables", report)
     page = report.read_text()
     assert "source rows: nothing is at" in page and "o.csv, line 2" in page
