@@ -33,11 +33,12 @@ down: $(READY) ## Stop what the demo left running
 	$(BIN)/evergreen down
 
 test: $(READY) $(DATA) ## Every test: unit first, then real servers and local pipeline runs
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/unit
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests/unit
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/services tests/pipelines
 
 test-unit: $(READY) ## Only the unit tests (under a minute)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/unit
 
 lint: $(READY) ## ruff, with the import rules between the floors, and mypy
 	$(BIN)/ruff check .

@@ -51,7 +51,9 @@ def verdict(ok: bool, mode: Mode) -> Verdict:
 
 def write(path: Path, decisions: Sequence[Decision]) -> None:
     """Write the records as a JSON list, whole or not at all."""
-    write_text(Path(path), json.dumps([asdict(d) for d in decisions], indent=1, allow_nan=False, default=str) + "\n")
+    write_text(
+        Path(path), json.dumps([asdict(d) for d in decisions], indent=1, allow_nan=False, default=str) + "\n"
+    )
 
 
 def read(path: Path) -> list[Decision]:

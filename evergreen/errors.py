@@ -76,7 +76,7 @@ class ConflictError(EvergreenError):
 
 
 class BundleError(InputError):
-    """A model bundle that must not be loaded: a byte was changed, a file is missing, a type is not trusted."""
+    """A model bundle that must not be loaded: a changed byte, a missing file, a type that is not trusted."""
 
 
 class GateStopped(EvergreenError):

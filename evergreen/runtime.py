@@ -35,7 +35,13 @@ def _record(name: str, record: dict[str, Any]) -> None:
     if run:
         folder = _task_folder(sys.argv)
         stem = folder.name if folder else name
-        full = {"name": name, "task": stem, "folder": str(folder) if folder else "", "pid": os.getpid(), **record}
+        full = {
+            "name": name,
+            "task": stem,
+            "folder": str(folder) if folder else "",
+            "pid": os.getpid(),
+            **record,
+        }
         write_text(Path(run) / "tasks" / f"{stem}.json", json.dumps(full, default=str))
 
 

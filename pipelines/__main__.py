@@ -98,9 +98,7 @@ def submit(name: str, arguments: dict[str, Any], host: str, experiment: str, wai
     pipeline = load_pipeline(name)
     check_arguments(pipeline.pipeline_spec, arguments)
     client = Client(host=host)
-    handle = client.create_run_from_pipeline_func(
-        pipeline, arguments=arguments, experiment_name=experiment
-    )
+    handle = client.create_run_from_pipeline_func(pipeline, arguments=arguments, experiment_name=experiment)
     state = "SUBMITTED"
     if wait:
         state = str(client.wait_for_run_completion(handle.run_id, timeout=int(wait)).state)

@@ -1,4 +1,4 @@
-"""Train: from raw tables to a gated, registered model. One flat pipeline, the same locally and on a cluster."""
+"""Train: from raw tables to a gated, registered model. One flat pipeline, locally and on a cluster."""
 
 from kfp import dsl
 
@@ -43,9 +43,7 @@ def train(
     built = build_training_set(project=project, tables=tables.outputs["tables"], store=store)
     snapshot = built.outputs["training_set"]
 
-    baseline = resolve_model(
-        name=name, alias="baseline", store=store, required=False, project=project
-    )
+    baseline = resolve_model(name=name, alias="baseline", store=store, required=False, project=project)
     baseline.set_caching_options(False)
     profile = profile_data(project=project, table=snapshot)
     schema = infer_schema(
@@ -94,4 +92,6 @@ def train(
     pushed.set_caching_options(False)
 
     on_cluster(tables, built, baseline, pushed)
-    prepared(tables, built, baseline, profile, schema, validated, parts, search, trained, evaluated, gate, pushed)
+    prepared(
+        tables, built, baseline, profile, schema, validated, parts, search, trained, evaluated, gate, pushed
+    )

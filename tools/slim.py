@@ -1,7 +1,7 @@
-"""Make an installed environment small enough for an image of under 900 MB, without changing what it can do.
+"""Make an installed environment fit an image of under 900 MB; what it can do stays the same.
 
 Usage: python tools/slim.py ENVIRONMENT. Removes what no component uses at run time, strips symbols from native
-libraries, and writes byte code for exactly what a task imports (a pod's root file system is read-only, or
+code, and writes byte code for exactly what a task imports (a pod's root file system is read-only, or
 every task would compile it anew). Fails when something that is needed went missing.
 """
 
@@ -65,7 +65,7 @@ def remove(site: Path) -> None:
 
 
 def link_copies(site: Path) -> None:
-    """Wheels hold no links, so a library stands there once for each of its names: keep one, link the others."""
+    """Wheels hold no links, so a library stands there once for each of its names: keep one, link the rest."""
     for library in site.glob("pyarrow/lib*.so.*"):
         for other in sorted(library.parent.glob(f"{library.name.split('.so')[0]}.so*")):
             same = other != library and not other.is_symlink() and not library.is_symlink()
@@ -75,7 +75,7 @@ def link_copies(site: Path) -> None:
 
 
 def strip(site: Path) -> None:
-    """Strip symbols from native libraries, where binutils is there; importing them all proves that they work."""
+    """Strip symbols from native libraries, where binutils is there; importing them proves that they work."""
     if shutil.which("strip"):
         for path in site.rglob("*.so*"):
             if not path.is_symlink() and ".libs" not in str(path.parent):

@@ -12,6 +12,7 @@ from skl2onnx import convert_sklearn, update_registered_converter
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.svm import LinearSVC
 
 from evergreen.bundle.signature import Signature
 
@@ -35,7 +36,11 @@ def convert(model: Any, signature: Signature) -> bytes:
         (f"c{k}", StringTensorType([None, 1]) if i.type == "category" else FloatTensorType([None, 1]))
         for k, i in enumerate(signature.inputs)
     ]
-    options = {id(model): {"zipmap": False}} if signature.has_probabilities else None
+    options: dict[Any, dict[str, bool]] | None = None
+    if signature.has_probabilities:
+        options = {id(model): {"zipmap": False}}
+    elif isinstance(model[-1], LinearSVC):  # else skl2onnx gives it an option that it does not know
+        options = {LinearSVC: {"raw_scores": True}}
     _register()
     try:
         graph = convert_sklearn(

@@ -7,6 +7,7 @@ scikit-learn follows them without looking.
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -63,6 +64,7 @@ def load_model(data: bytes, where: str = "model.skops") -> Any:
         BundleError: when a type is not trusted, the file is broken, or a tree points outside itself.
     """
     audit(data, where)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before OpenMP loads; see evergreen.modeling
     import skops.io  # 4 s with scikit-learn: a server on the ONNX graph never pays for it
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -135,10 +137,13 @@ def _parts(model: Any) -> Iterator[Any]:
 
 
 class NativeEngine:
-    """A scikit-learn pipeline over the arrays of `evergreen.bundle.encode`, on one thread for few rows."""
+    """A scikit-learn pipeline over the arrays of `evergreen.bundle.encode`.
+
+    On one thread up to 10,000 rows: below that threads wait for each other longer than they work.
+    """
 
     name = "native"
-    _FEW = 1000
+    _FEW = 10_000
 
     def __init__(self, model: Any, signature: Signature) -> None:
         from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]

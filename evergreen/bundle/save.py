@@ -113,8 +113,15 @@ def _probe_tables(
         hole if a.dtype != object else a for a, hole in zip(arrays, tables["missing"], strict=True)
     ]
     try:
+        native.run(arrays, len(arrays[0]))
+    except InputError as error:
+        raise InputError("model", f"it cannot predict rows it was trained on: {error.found}") from error
+    had_missing = any(np.isnan(a).any() for a in arrays if a.dtype != object)
+    try:
         native.run(without_numbers, len(arrays[0]))
     except EvergreenError:
+        if had_missing:
+            return tables, signature
         kept = {kind: table for kind, table in tables.items() if "missing" not in kind}
         return kept, replace(signature, accepts_missing=False)
     return tables, signature

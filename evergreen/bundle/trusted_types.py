@@ -122,7 +122,7 @@ _NAMES = {
     "sklearn.model_selection._classification_threshold": (
         "FixedThresholdClassifier TunedThresholdClassifierCV"
     ),
-    "sklearn.multiclass": "OneVsOneClassifier OneVsRestClassifier OutputCodeClassifier",
+    "sklearn.multiclass": "OneVsOneClassifier OneVsRestClassifier OutputCodeClassifier _ConstantPredictor",
     "sklearn.naive_bayes": "BernoulliNB CategoricalNB ComplementNB GaussianNB MultinomialNB",
     "sklearn.neighbors._ball_tree": "BallTree",
     "sklearn.neighbors._classification": "KNeighborsClassifier RadiusNeighborsClassifier",

@@ -26,7 +26,8 @@ def run(arguments: list[str]) -> int:
     except typer.Exit as error:
         return error.exit_code
     except typer.TyperException as error:
-        getattr(error, "show", lambda: print(f"evergreen: {error}", file=sys.stderr))()
+        if hasattr(error, "show"):
+            error.show(file=sys.stderr)
         return 2
     except (typer.Abort, KeyboardInterrupt):
         print("evergreen: interrupted", file=sys.stderr)
@@ -34,7 +35,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours, said plainly
+    except Exception as error:  # the last line of defence: a fault of ours, said plainly
         explained = storage_error(error, "") if isinstance(error, OSError) else None
         if explained:
             print(f"evergreen: {explained}", file=sys.stderr)

@@ -38,7 +38,9 @@ def _main(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where project.yaml is written.")],
-    data: Annotated[list[Path] | None, typer.Option(help="A table: CSV, JSON lines or Parquet. May repeat.")] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="A table: CSV, JSON lines or Parquet. May repeat.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     time: Annotated[str | None, typer.Option(help="When a row was known.")] = None,
     entity: Annotated[str | None, typer.Option(help="Whom or what a row is about.")] = None,
@@ -72,7 +74,12 @@ def check(project: Annotated[Path, typer.Argument(metavar="PROJECT", help="The p
     typer.echo(f"{project}: no problems found")
 
 
-for _command in (runs.run, runs.compile_, runs.submit, runs.report):
-    app.command(name=_command.__name__.rstrip("_"))(_command)
-for _command in (platform.up, platform.down, platform.status, platform.serve, platform.models):
-    app.command()(_command)
+app.command()(runs.run)
+app.command(name="compile")(runs.compile_)
+app.command()(runs.submit)
+app.command()(runs.report)
+app.command()(platform.up)
+app.command()(platform.down)
+app.command()(platform.status)
+app.command()(platform.serve)
+app.command()(platform.models)

@@ -26,20 +26,28 @@ def _print_status(home: Path, as_json: bool = False) -> int:
     else:
         for part in parts:
             memory = f"{part.memory / 2**20:.0f} MiB"
-            typer.echo(f"{part.name:<14}{part.state:<8}{part.url:<28}pid {part.pid:<8}{memory:<9}{part.detail}")
+            typer.echo(
+                f"{part.name:<14}{part.state:<8}{part.url:<28}pid {part.pid:<8}{memory:<9}{part.detail}"
+            )
             typer.echo(f"{'':<14}log {part.log}")
     return 0 if all(part.state == "up" for part in parts) else 3
 
 
 def up(
     home: Home = HOME,
-    s3_port: Annotated[int | None, typer.Option(help="Port of the S3 server; 0 picks free ones. [8333]")] = None,
-    model: Annotated[str | None, typer.Option(help="Also serve this model, such as coupons@baseline.")] = None,
-    model_port: Annotated[int | None, typer.Option(help="Port of the model server; 0 picks one. [8080]")] = None,
+    s3_port: Annotated[
+        int | None, typer.Option(help="Port of the S3 server; 0 picks free ones. [8333]")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Also serve this model, such as coupons@baseline.")
+    ] = None,
+    model_port: Annotated[
+        int | None, typer.Option(help="Port of the model server; 0 picks one. [8080]")
+    ] = None,
 ) -> int:
     """Start the embedded platform: a real S3 server and, with --model, the model server.
 
-    What runs stays as it is; a part that died is started again. A port that is taken is never changed silently.
+    What runs stays as it is; a part that died is started again. No port is ever changed silently.
 
     Example: evergreen up --s3-port 8333 --model coupons@baseline
     """
@@ -75,7 +83,9 @@ def status(
 
 
 def serve(
-    model: Annotated[str, typer.Argument(metavar="MODEL@ALIAS", help="Such as coupons@baseline or coupons@3.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL@ALIAS", help="Such as coupons@baseline or coupons@3.")
+    ],
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8080,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     store: Store = None,
@@ -127,4 +137,7 @@ def models(
     for row in listing:
         aliases = ", ".join(row["aliases"]) or "-"
         blessed = "blessed" if row["blessed"] else "not blessed"
-        typer.echo(f"{row['name']}@{row['version']:<5}{blessed:<13}{aliases:<28}{row['created']}  {row['digest'][:12]}")
+        typer.echo(
+            f"{row['name']}@{row['version']:<5}{blessed:<13}{aliases:<28}{row['created']}  "
+            f"{row['digest'][:12]}"
+        )

@@ -51,7 +51,9 @@ def _check_pipeline(name: str) -> str:
     name = name.replace("-", "_")
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)
-        raise InputError("pipeline", f"{name!r}", f"one of {', '.join(names)}", f"Did you mean {near[0]}?" if near else "")
+        raise InputError(
+            "pipeline", f"{name!r}", f"one of {', '.join(names)}", f"Did you mean {near[0]}?" if near else ""
+        )
     return name
 
 
@@ -105,7 +107,9 @@ def compile_(
 def _must_be_remote(project: "Project", store: str) -> None:
     from evergreen.errors import InputError
 
-    paths = [p for s in project.sources.values() for p in ([s.path] if isinstance(s.path, str) else s.path or [])]
+    paths = [
+        p for s in project.sources.values() for p in ([s.path] if isinstance(s.path, str) else s.path or [])
+    ]
     local = [p for p in [*paths, store] if "://" not in p or p.startswith(("file://", "package://"))]
     if local:
         raise InputError(
@@ -159,7 +163,9 @@ def report(
 
     record = run_folder if run_folder.is_file() else run_folder / "run.json"
     if not record.is_file():
-        raise NotFoundError(str(record), "no such file", "the folder of a run, as given to `evergreen run --root`")
+        raise NotFoundError(
+            str(record), "no such file", "the folder of a run, as given to `evergreen run --root`"
+        )
     page = out or record.parent / "report.html"
     write_text(page, run_report(json.loads(record.read_text()), record.parent))
     typer.echo(f"wrote {page}")

@@ -1,11 +1,12 @@
 """Snapshots: every training set is a version of a Delta table on the store, named by its content digest."""
 
+import json
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -14,11 +15,12 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from evergreen import log
 from evergreen.errors import ConflictError, DataError, Fault, StorageError
-from evergreen.storage import delta_options, open_store
+from evergreen.storage import Store, delta_options, open_store
 from evergreen.tables.parquet import parts
 
 _log = log.get(__name__)
 _DIGEST = "evergreen.digest"
+_LOG = "_delta_log"
 _ATTEMPTS = 5
 _REFUSALS = {
     "no space left": ("no space left on the disk", "Free some space, or name another store."),
@@ -112,21 +114,36 @@ def _reader(table: Path) -> pa.RecordBatchReader:
 
 def _latest(uri: str, endpoint: str | None) -> tuple[int, str] | None:
     """The latest version and its digest (empty when somebody else wrote it); None without a table."""
-    with _explained(uri):
-        try:
-            entry: Mapping[str, Any] = _open(uri, endpoint).history(1)[0]
-        except TableNotFoundError:
-            return None
-    return int(entry["version"]), str(entry.get(_DIGEST, ""))
+    store = open_store(uri, endpoint=endpoint)
+    versions = _versions(store)
+    return (versions[0], _digest_of(store, versions[0])) if versions else None
 
 
 def _version_of(uri: str, digest: str, endpoint: str | None) -> int:
-    """The newest version with this digest: another writer may have committed since."""
-    with _explained(uri):
-        for entry in _open(uri, endpoint).history(50):
-            if entry.get(_DIGEST) == digest:
-                return int(entry["version"])
-    raise Fault(f"{uri}: the version that was just written is not in the table's history")
+    """The newest version with this digest: another writer may have committed since.
+
+    The commits are read from the log: `DeltaTable.history` counts versions back from the latest it knew of,
+    and is one off when another commit comes in between.
+    """
+    store = open_store(uri, endpoint=endpoint)
+    for version in _versions(store):
+        if _digest_of(store, version) == digest:
+            return version
+    raise Fault(f"{uri}: the version that was just written is not in the table's log")
+
+
+def _versions(store: Store) -> list[int]:
+    """The versions whose commit is in the log, the newest first."""
+    names = (re.fullmatch(rf"{_LOG}/(\d{{20}})\.json", entry.key) for entry in store.list(_LOG))
+    return sorted((int(name[1]) for name in names if name), reverse=True)
+
+
+def _digest_of(store: Store, version: int) -> str:
+    for line in store.read(f"{_LOG}/{version:020d}.json").splitlines():
+        action = json.loads(line)
+        if "commitInfo" in action:
+            return str(action["commitInfo"].get(_DIGEST, ""))
+    return ""
 
 
 @contextmanager

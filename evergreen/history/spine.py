@@ -70,7 +70,7 @@ def make_spine(
             positive value that no row has, and when no row is left.
     """
     relation = scan(tables / roles.source)
-    given = project.label.observed_until
+    given = project.label.observed_until if roles.label is not None else None
     until = given or as_of or datetime.now(UTC).replace(microsecond=0)
     until = until if until.tzinfo is None else until.astimezone(UTC).replace(tzinfo=None)
     if roles.label is None:

@@ -103,7 +103,12 @@ def run_pipeline(
         argument_file = _prepare(root, arguments)
         command = [sys.executable, "-m", "pipelines", "run", name]
         command += ["--arguments", str(argument_file), "--root", str(root)]
-        variables = {**os.environ, **(environment or {}), "EVERGREEN_RUN_DIR": str(root), "PYTHONSAFEPATH": "1"}
+        variables = {
+            **os.environ,
+            **(environment or {}),
+            "EVERGREEN_RUN_DIR": str(root),
+            "PYTHONSAFEPATH": "1",
+        }
         begun = time.time()
         with (root / "run.log").open("wb") as output:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module

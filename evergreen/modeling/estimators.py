@@ -13,6 +13,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from evergreen.errors import InputError
 
+_INSIDE = "Give it as a parameter: `params: {estimator: {use: sklearn.…, params: {…}}}`."
+
 
 @cache
 def public_paths() -> tuple[str, ...]:
@@ -152,7 +154,12 @@ def require_kind(estimator: BaseEstimator, wants_classes: bool, where: str) -> N
     Raises:
         InputError: with the class of the other kind, where scikit-learn has one.
     """
-    fits = is_classifier(estimator) if wants_classes else is_regressor(estimator)
+    try:
+        fits = is_classifier(estimator) if wants_classes else is_regressor(estimator)
+    except AttributeError as error:  # an estimator made of others, of which one is missing
+        raise InputError(
+            where, f"{type(estimator).__name__} needs another estimator inside", remedy=_INSIDE
+        ) from error
     if fits:
         return
     name, kind = type(estimator).__name__, "classifier" if wants_classes else "regressor"

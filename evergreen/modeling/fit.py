@@ -1,6 +1,5 @@
 """Fit a pipeline the same way everywhere, and predict what the bundle would."""
 
-import os
 import warnings
 from typing import Any
 
@@ -12,17 +11,20 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evergreen.bundle.signature import Prediction
 from evergreen.errors import InputError
+from evergreen.modeling.cores import available_cores
 from evergreen.modeling.matrix import Matrix
 from evergreen.modeling.task import Target
 
 _PARALLEL = ("sklearn.ensemble._forest",)
+_MANY = 20_000
 
 
 def fit(pipeline: Pipeline, matrix: Matrix, threads: int | None = None) -> list[str]:
     """Fit a pipeline in place; the result does not depend on the number of cores.
 
     BLAS runs on one thread, because its sums depend on how many there are. Forests and histogram boosting use
-    `threads`: their results do not.
+    `threads`, their results do not; but one thread for few rows, where threads wait for each other longer
+    than they work.
 
     Returns:
         What scikit-learn warned about, each sentence once.
@@ -30,14 +32,15 @@ def fit(pipeline: Pipeline, matrix: Matrix, threads: int | None = None) -> list[
     Raises:
         InputError: when the estimator or a transformer cannot take the data.
     """
-    cores = threads or len(os.sched_getaffinity(0))
+    cores = available_cores(threads) if matrix.rows >= _MANY else 1
     wanted = _parallel_parameters(pipeline)
     pipeline.set_params(**dict.fromkeys(wanted, cores))
-    with warnings.catch_warnings(record=True) as caught, threadpool_limits(limits=1, user_api="blas"):
+    limits = threadpool_limits(limits={"blas": 1, "openmp": cores})
+    with warnings.catch_warnings(record=True) as caught, limits:
         warnings.simplefilter("always")
         try:
             pipeline.fit(matrix.table, matrix.target)
-        except (ValueError, TypeError, np.linalg.LinAlgError) as error:
+        except Exception as error:  # scikit-learn raises anything; the choice of estimator is the user's
             raise InputError(
                 "model",
                 f"{type(pipeline[-1]).__name__} cannot be fitted to these rows: {_first_line(error)}",
@@ -60,7 +63,7 @@ def _parallel_parameters(pipeline: Pipeline) -> list[str]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 
 def predict(pipeline: Pipeline, table: Any, target: Target) -> Prediction:

@@ -75,7 +75,7 @@ _FORMULAS: Mapping[Task, Mapping[str, Callable[[Sample], Formula]]] = {
         "average_precision": ranking.average_precision,
     },
 }  # fmt: skip
-_DEFAULTS: Mapping[Task, int] = {"binary": 9, "multiclass": 5, "regression": 5, "ranking": 3}
+_DEFAULTS: Mapping[Task, int] = {"binary": 9, "multiclass": 5, "regression": 4, "ranking": 3}
 
 
 def default_metrics(task: Task) -> list[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from sklearn.pipeline import Pipeline
 
 from evergreen import log
 from evergreen.errors import EvergreenError, InputError
@@ -17,7 +16,7 @@ from evergreen.modeling.columns import ColumnPlan, plan_columns
 from evergreen.modeling.fit import fit, predict
 from evergreen.modeling.folds import Fold, make_folds
 from evergreen.modeling.matrix import Matrix, load_matrix, sampled
-from evergreen.modeling.metrics import default_metrics, higher_is_better, score
+from evergreen.modeling.metrics import chosen_metrics, default_metrics, higher_is_better, score
 from evergreen.modeling.pipeline import build_pipeline, named_columns, parameter_path
 from evergreen.modeling.split import read_target
 from evergreen.modeling.study import State, Study, Trial, Value
@@ -49,41 +48,43 @@ def prepare(project: Project, splits: Path) -> Setting:
     """Load the rows of the train part (at most `tune.max_rows`) and make the folds.
 
     Raises:
-        DataError, InputError: as the parts that it is made of.
+        DataError, InputError: as `check_search`, and when there are too few rows for the folds.
     """
-    tune = _tune(project)
+    tune, plan, target = check_search(project, splits)
     meta = read_meta(splits)
-    target = read_target(meta)
-    part = splits / "train.parquet"
     with connect(project.resources) as con:
-        plan = plan_columns(con, scan(part), meta["features"], keep=named_columns(project.model))
-        relation = sampled(con, part, meta, tune.max_rows, project.model.seed)
+        relation = sampled(con, splits / "train.parquet", meta, tune.max_rows, project.model.seed)
         matrix = load_matrix(con, relation, plan.inputs, target, meta["label"])
         folds = make_folds(con, relation, meta, target, matrix.target, tune.folds)
-    setting = Setting(project.model, tune, target, plan, matrix, folds, tuning_metric(project, target))
-    check_space(build_pipeline(project.model, plan, target).pipeline, tune)
-    return setting
+    return Setting(project.model, tune, target, plan, matrix, folds, tuning_metric(project, target))
+
+
+def check_search(project: Project, splits: Path) -> tuple[Tune, ColumnPlan, Target]:
+    """Find what is wrong with a search before any row is loaded.
+
+    Raises:
+        InputError: when the project has no search, or names an unknown estimator, parameter or metric.
+        DataError: when no feature can be used.
+    """
+    tune = project.model.tune
+    if tune is None:
+        raise InputError("model.tune", "the project has no search", remedy="Add `model.tune`.")
+    meta = read_meta(splits)
+    target = read_target(meta)
+    with connect(project.resources) as con:
+        plan = plan_columns(
+            con, scan(splits / "train.parquet"), meta["features"], keep=named_columns(project.model)
+        )
+    pipeline = build_pipeline(project.model, plan, target).pipeline
+    for name in tune.space:
+        parameter_path(pipeline, name)
+    chosen_metrics(target.task, tuning_metric(project, target), [])
+    return tune, plan, target
 
 
 def tuning_metric(project: Project, target: Target) -> str:
     """`evaluation.primary`, or the first metric that fits the task."""
     return project.evaluation.primary or default_metrics(target.task)[0]
-
-
-def _tune(project: Project) -> Tune:
-    if project.model.tune is None:
-        raise InputError("model.tune", "the project has no search", remedy="Add `model.tune`.")
-    return project.model.tune
-
-
-def check_space(pipeline: Pipeline, tune: Tune) -> None:
-    """Refuse a search space that names a parameter the pipeline does not have.
-
-    Raises:
-        InputError: naming it, and the nearest one.
-    """
-    for name in tune.space:
-        parameter_path(pipeline, name)
 
 
 def trials_of(tune: Tune, index: int) -> int:

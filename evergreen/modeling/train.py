@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evergreen import log
+from evergreen import __version__, log
 from evergreen.bundle.save import BundleInfo, Companions, save_bundle
 from evergreen.bundle.signature import Signature
 from evergreen.modeling.card import CardFacts, model_card
@@ -22,7 +22,7 @@ from evergreen.project.model import Project
 from evergreen.tables import connect, read_meta, scan
 
 _log = log.get(__name__)
-_PACKAGES = ("evergreen-kfp", "numpy", "scikit-learn", "scipy", "skops", "skl2onnx", "onnxruntime")
+_PACKAGES = ("numpy", "scikit-learn", "scipy", "skops", "skl2onnx", "onnxruntime")
 _PARITY_ROWS = 1000
 
 
@@ -142,7 +142,7 @@ def _training(
         "tuning": searched if study.metric else None,
         "seed": project.model.seed,
         "dropped": plan.dropped,
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {"evergreen": __version__, **{name: version(name) for name in _PACKAGES}},
     }
 
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from evergreen.errors import Fault, InputError
-from evergreen.modeling.search import prepare, run_substudy, trials_of
+from evergreen.modeling.cores import available_cores
 from evergreen.modeling.study import Study, merge, read_study
 from evergreen.modeling.substudy import unpack
 from evergreen.project import dump_project
@@ -45,9 +45,13 @@ def tune(
         return Study()
     if not 0 <= shard < shards:
         raise InputError("shard", f"{shard} of {shards}", "a number from 0 to shards - 1")
+    # A project without a search does not wait for scikit-learn and Optuna.
+    from evergreen.modeling.search import check_search, prepare, run_substudy, trials_of
+
+    check_search(project, splits)
     indices = [i for i in range(section.parallel) if i % shards == shard and trials_of(section, i)]
     deadline = None if section.timeout is None else time.time() + section.timeout.total_seconds()
-    cores = project.resources.threads or len(os.sched_getaffinity(0))
+    cores = available_cores(project.resources.threads)
     side_by_side = max(1, min(processes or cores, len(indices)))
     if side_by_side == 1:
         setting = prepare(project, splits)

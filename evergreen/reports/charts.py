@@ -209,9 +209,17 @@ def heatmap(
 
 def _vertical_axis(y: d.Scale) -> tuple[list[str], float]:
     marks = d.ticks(y.low, y.high, 5)
-    left = 8 + d.CHARACTER * max(len(d.tick(v)) for v in marks)
+    labels = d.tick_labels(marks)
+    left = 8 + d.CHARACTER * max(len(label) for label in labels)
     parts = [d.line(left, y(v), d.WIDTH, y(v), d.GRID) for v in marks]
-    return parts + [d.text(left - 6, y(v) + 3.5, d.tick(v), anchor="end") for v in marks], left
+    named = zip(marks, labels, strict=True)
+    return parts + [d.text(left - 6, y(v) + 3.5, label, anchor="end") for v, label in named], left
+
+
+def _horizontal_axis(x: d.Scale, bottom: float, count: int) -> list[str]:
+    marks = d.ticks(x.low, x.high, count)
+    named = zip(marks, d.tick_labels(marks), strict=True)
+    return [d.text(x(v), bottom, label, anchor="middle") for v, label in named]
 
 
 def _band_labels(labels: Sequence[str], left: float, band: float, bottom: float) -> tuple[list[str], float]:
@@ -249,7 +257,7 @@ def _lanes(
     x = d.Scale(low, high, left, d.WIDTH - 10)
     bottom = _TOP + max(1, len(labels)) * _LANE
     parts = [d.line(x(v), _TOP, x(v), bottom, d.GRID) for v in d.ticks(low, high, 5)]
-    parts += [d.text(x(v), bottom + 14, d.tick(v), anchor="middle") for v in d.ticks(low, high, 5)]
+    parts += _horizontal_axis(x, bottom + 14, 5)
     parts += [
         d.text(left - 8, _TOP + i * _LANE + 15, d.cut(str(v), left - 8), anchor="end")
         for i, v in enumerate(labels)
@@ -270,7 +278,7 @@ def _plane(
     scale_x = d.Scale(low_x, high_x, left, d.WIDTH - 8)
     bottom = top + _PLOT
     parts += [*grid, d.line(left, bottom, d.WIDTH, bottom, d.AXIS), d.text(0, top - 8, y)]
-    parts += [d.text(scale_x(v), bottom + 15, d.tick(v), anchor="middle") for v in d.ticks(low_x, high_x, 6)]
+    parts += _horizontal_axis(scale_x, bottom + 15, 6)
     parts.append(d.text((left + d.WIDTH) / 2, bottom + 31, x, anchor="middle"))
     return scale_x, scale_y, parts, bottom + 38
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 TEXT = "currentColor"
 MUTED = "var(--muted,#7b8494)"
@@ -24,8 +25,8 @@ WIDTH, CHARACTER = 400.0, 6.1
 
 
 def finite(value: float | None) -> bool:
-    """Whether a value can be drawn."""
-    return value is not None and math.isfinite(value)
+    """Whether a value can be drawn: a number, and not so large that a scale would overflow."""
+    return value is not None and abs(value) < 1e200
 
 
 def short(value: float) -> str:
@@ -42,9 +43,9 @@ def cut(text: str, pixels: float) -> str:
 
 def ticks(low: float, high: float, count: int) -> list[float]:
     """About `count` round values from `low` to `high` (steps of 1, 2, 2.5 or 5 times a power of ten)."""
-    if not high > low:
-        return [low]
     rough = (high - low) / max(1, count)
+    if not rough > max(abs(low), abs(high), 1e-290) * 1e-9:
+        return [low]
     power = 10.0 ** math.floor(math.log10(rough))
     step = min((power * m for m in (1, 2, 2.5, 5, 10)), key=lambda s: abs(math.log(s / rough)))
     first = math.ceil(low / step - 1e-9)
@@ -52,13 +53,20 @@ def ticks(low: float, high: float, count: int) -> list[float]:
     return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
-def tick(value: float) -> str:
-    """A tick's label: `0.25`, `1,500`, `20k`, `3.5M`."""
-    size = abs(value)
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if size >= limit:
-            return f"{value / (limit if limit > 1e4 else 1e3):.4g}{unit}".replace("-", "−")
-    return (f"{value:,.0f}" if size >= 1000 else f"{value:.4g}").replace("-", "−")
+def tick_labels(values: Sequence[float]) -> list[str]:
+    """Labels for ticks, with as many decimals as tell them apart: `0.25`, `1,500`, `20k`, `3.5M`."""
+    size = max((abs(v) for v in values), default=0.0)
+    step = min((b - a for a, b in pairwise(values)), default=size) or 1.0
+    unit, suffix = 1.0, ""
+    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size >= max(limit, 1e4) and step >= limit / 100:
+            unit, suffix = limit, letter
+            break
+    decimals = None
+    if 1e-4 <= size < 1e15:
+        decimals = len(f"{float(f'{step / unit:.2g}'):.12f}".rstrip("0").partition(".")[2])
+    shown = [f"{v / unit:.4g}" if decimals is None else f"{v / unit:,.{decimals}f}" for v in values]
+    return [f"{label.replace('-', '−')}{suffix if v else ''}" for v, label in zip(values, shown, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,8 @@ addEventListener("message", (event) => {
   }
 });
 if (parent !== self) {
-  const tell = () => parent.postMessage({ evergreenHeight: document.body.getBoundingClientRect().height }, "*");
+  const tell = () =>
+    parent.postMessage({ evergreenHeight: document.body.getBoundingClientRect().height }, "*");
+  addEventListener("load", tell);
   new ResizeObserver(tell).observe(document.body);
 }

@@ -10,19 +10,16 @@ if TYPE_CHECKING:
     from evergreen.storage.delta import delta_options
     from evergreen.storage.interface import Entry, Store
     from evergreen.storage.places import default_store, open_store
-    from evergreen.storage.sources import expand, fetch
 
 _HOMES = {
     "Entry": "interface",
     "Store": "interface",
     "default_store": "places",
     "delta_options": "delta",
-    "expand": "sources",
-    "fetch": "sources",
     "open_store": "places",
 }
 
-__all__ = ["Entry", "Store", "default_store", "delta_options", "expand", "fetch", "open_store"]
+__all__ = ["Entry", "Store", "default_store", "delta_options", "open_store"]
 
 
 def __getattr__(name: str) -> Any:

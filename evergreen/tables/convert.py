@@ -76,6 +76,19 @@ def tidied(sql: str) -> str:
     return f"nullif(trim({sql}, E' \\t\\r\\n'), '')"
 
 
+def fitted(column: str, target: ColumnType, date_format: str = "") -> str:
+    """SQL for a text column all of whose values, but marks of missing ones, are known to fit; a short one."""
+    name = identifier(column)
+    if target == "number":
+        return f"CASE WHEN isfinite(TRY_CAST({name} AS DOUBLE)) THEN TRY_CAST({name} AS DOUBLE) END"
+    if target == "integer":
+        return f"TRY_CAST({name} AS BIGINT)"
+    trimmed = f"trim({name}, E' \\t\\r\\n')"
+    if target == "boolean":
+        return f"TRY_CAST({trimmed} AS BOOLEAN)"
+    return f"CAST({time_of(trimmed, date_format)} AS {SQL_TYPES[target]})"
+
+
 def natural(kind: Kind) -> ColumnType:
     """The type that a column of a kind gets when nobody says otherwise."""
     return "text" if kind == "nested" else kind
@@ -96,7 +109,7 @@ def _as_text(sql: str, kind: Kind) -> str:
 
 
 def _from_text(text: str, target: ColumnType, date_format: str, decimal: str) -> str:
-    number = number_of(text, decimal)
+    number = f"CASE WHEN NOT contains({text}, '_') THEN {number_of(text, decimal)} END"
     match target:
         case "integer":
             plain = f"NOT regexp_matches({text}, '[._,eE]')"

@@ -16,6 +16,8 @@ MARKERS = ("", "na", "n/a", "nan", "#n/a", "#na", "null", "none", "nil", "?", "-
 _DATE_FORMATS = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%d-%b-%Y", "%b %d, %Y")
 _TIME_FORMATS = ("", " %H:%M", " %H:%M:%S")
 _SAMPLE = 2_000
+# Every step of an expression holds a vector for each thread: wide tables are counted piece by piece.
+_COLUMNS_AT_ONCE = 24
 _LOOKS = "regexp_matches(v, '[0-9][-./ ,][0-9A-Za-z]')"
 
 
@@ -41,17 +43,18 @@ class TextFinding:
 
 
 def cleaned(column: str) -> str:
-    """SQL for a text column's value without white space around it, NULL where it is a marker."""
-    trimmed = f"trim({identifier(column)}, E' \\t\\r\\n')"
+    """SQL for a text column's value without spaces around it, NULL where it is a marker."""
+    trimmed = f"trim({identifier(column)})"
     return f"CASE WHEN lower({trimmed}) NOT IN ({', '.join(map(literal, MARKERS))}) THEN {trimmed} END"
 
 
 def number_of(sql: str, decimal: str = ".") -> str:
-    """SQL for a cleaned text as DOUBLE, NULL where it is none."""
-    if decimal == ",":
-        grouped = f"regexp_replace({sql}, '[.]([0-9]{{3}})', '\\1', 'g')"
-        sql = f"replace(replace({grouped}, '.', '_'), ',', '.')"
-    return f"CASE WHEN NOT contains({sql}, '_') THEN TRY_CAST({sql} AS DOUBLE) END"
+    """SQL for a cleaned text as DOUBLE, NULL where it is none; DuckDB reads `1_000` as a number."""
+    if decimal != ",":
+        return f"TRY_CAST({sql} AS DOUBLE)"
+    grouped = f"regexp_replace({sql}, '[.]([0-9]{{3}})', '\\1', 'g')"
+    plain = f"replace(replace({grouped}, '.', '_'), ',', '.')"
+    return f"CASE WHEN NOT contains({plain}, '_') THEN TRY_CAST({plain} AS DOUBLE) END"
 
 
 def time_of(sql: str, date_format: str = "") -> str:
@@ -79,22 +82,24 @@ def inspect_text(
         date_format: A `strptime` format to try beside ISO 8601 and the common ones.
         decimal: `,` when numbers are written 1.234,5.
     """
-    if not columns:
-        return {}
-    formats = _formats(con, relation, columns, date_format) if untyped else {}
-    picks = ", ".join(f"{cleaned(c)} AS v{i}, {identifier(c)} AS r{i}" for i, c in enumerate(columns))
-    counts = ", ".join(_counts(i, formats.get(c, ""), decimal) for i, c in enumerate(columns))
-    row = con.execute(f"SELECT {counts} FROM (SELECT {picks} FROM {relation})").fetchone() or ()
-    width = len(row) // len(columns)
-    found = {}
-    for i, column in enumerate(columns):
-        count = _Counts(*row[i * width : (i + 1) * width])
-        found[column] = _judged(count, untyped, formats.get(column, ""))
-        if found[column].finding == "mixed" and not _dirt(
-            con, relation, column, found[column], untyped, decimal
-        ):
-            found[column] = TextFinding("text", count.raw)
+    found: dict[str, TextFinding] = {}
+    for some in pieces(columns):
+        for column, count in _count(con, relation, some, decimal).items():
+            found[column] = _judged(count, untyped)
+    if untyped:
+        words = [c for c in columns if found[c].finding == "text" and found[c].values]
+        for column, known_format in _formats(con, relation, words, date_format).items():
+            count = _count(con, relation, [column], decimal, known_format)[column]
+            found[column] = _judged(count, untyped, known_format)
+    for column in [c for c in columns if found[c].finding == "mixed"]:
+        if not _dirt(con, relation, column, found[column], untyped, decimal):
+            found[column] = TextFinding("text", found[column].values + found[column].markers)
     return found
+
+
+def pieces(columns: Sequence[str]) -> list[Sequence[str]]:
+    """Columns in groups that one query can count in bounded memory."""
+    return [columns[i : i + _COLUMNS_AT_ONCE] for i in range(0, len(columns), _COLUMNS_AT_ONCE)]
 
 
 @dataclass(frozen=True)
@@ -109,10 +114,25 @@ class _Counts:
     days: int
 
 
+def _count(
+    con: duckdb.DuckDBPyConnection, relation: str, columns: Sequence[str], decimal: str, date_format: str = ""
+) -> dict[str, _Counts]:
+    """The counts of some columns, in one pass."""
+    picks = ", ".join(f"{cleaned(c)} AS v{i}, {identifier(c)} AS r{i}" for i, c in enumerate(columns))
+    counts = ", ".join(_counts(i, date_format, decimal) for i in range(len(columns)))
+    row = con.execute(f"SELECT {counts} FROM (SELECT {picks} FROM {relation})").fetchone() or ()
+    width = len(row) // len(columns)
+    return {c: _Counts(*row[i * width : (i + 1) * width]) for i, c in enumerate(columns)}
+
+
 def _counts(i: int, date_format: str, decimal: str) -> str:
-    """Eight counts of column i. A code is a number that would lose digits: 007, or more than 64 bits hold."""
+    """Eight counts of column i. A code looks like a number and is none: 007, 2024_01, more than 64 bits hold.
+
+    Plain expressions, no CASE around them: DuckDB then works on a column's dictionary, once for each value.
+    """
     v, number, time = f"v{i}", number_of(f"v{i}", decimal), time_of(f"v{i}", date_format)
-    code = f"left({v}, 2) BETWEEN '00' AND '09' OR (length({v}) > 18 AND NOT contains({v}, '.'))"
+    code = f"left({v}, 2) BETWEEN '00' AND '09' OR (strlen({v}) > 18 AND NOT contains({v}, '.'))"
+    code = f"{code} OR contains({v}, '_')"
     return ", ".join(
         [
             f"count(r{i})",
@@ -127,7 +147,7 @@ def _counts(i: int, date_format: str, decimal: str) -> str:
     )
 
 
-def _judged(count: _Counts, untyped: bool, date_format: str) -> TextFinding:
+def _judged(count: _Counts, untyped: bool, date_format: str = "") -> TextFinding:
     n, markers = count.values, count.raw - count.values
     if n == 0:
         return TextFinding("empty" if untyped else "text", 0, markers)

@@ -11,8 +11,9 @@ from evergreen.files import aside
 from evergreen.tables.connection import explained
 from evergreen.tables.sql import identifier, literal
 
-# One setting for every file that Evergreen writes: they are part of what makes the bytes repeatable.
-_FORMAT = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 122880"
+# One setting for every file that Evergreen writes: it is part of what makes bytes repeatable. A row group is
+# held in memory until it is written, so a wide table has smaller ones.
+_ROW_GROUP_ROWS, _ROW_GROUP_CELLS, _VECTOR = 122_880, 122_880 * 48, 2_048
 
 
 def parts(path: Path) -> list[Path]:
@@ -38,11 +39,11 @@ def scan(path: Path) -> str:
 
 def file_scan(files: Sequence[Path], *, by_name: bool = False) -> str:
     """The SQL table function that reads Parquet files; `by_name` where their columns differ."""
-    listing = literal([_escaped(str(file)) for file in files])
+    listing = literal([escaped(str(file)) for file in files])
     return f"read_parquet({listing}, hive_partitioning = false{', union_by_name = true' if by_name else ''})"
 
 
-def _escaped(path: str) -> str:
+def escaped(path: str) -> str:
     """A path whose own `*`, `?` and `[` are not taken as patterns."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)
 
@@ -101,6 +102,9 @@ def write_query(
     """
     order = f" ORDER BY {', '.join(f'{identifier(c)} NULLS LAST' for c in order_by)}" if order_by else ""
     with aside(Path(path)) as temporary, explained(where or str(path)):
-        statement = f"COPY (SELECT * FROM {relation(sql)}{order}) TO {literal(str(temporary))} ({_FORMAT})"
+        wide = len(con.execute(f"DESCRIBE SELECT * FROM {relation(sql)}").fetchall())
+        rows = min(_ROW_GROUP_ROWS, max(_VECTOR, _ROW_GROUP_CELLS // wide // _VECTOR * _VECTOR))
+        how = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {rows}"
+        statement = f"COPY (SELECT * FROM {relation(sql)}{order}) TO {literal(str(temporary))} ({how})"
         row = con.execute(statement).fetchone()
     return int(row[0]) if row else 0

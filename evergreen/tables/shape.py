@@ -8,8 +8,8 @@ import duckdb
 
 from evergreen.errors import DataError
 from evergreen.project.model import ColumnType, RepairPolicy, Source
-from evergreen.tables.convert import SQL_TYPES, converted, natural, present, tidied
-from evergreen.tables.infer import MARKERS, TextFinding, inspect_text
+from evergreen.tables.convert import SQL_TYPES, converted, fitted, natural, present, tidied
+from evergreen.tables.infer import MARKERS, TextFinding, inspect_text, pieces
 from evergreen.tables.kinds import kind
 from evergreen.tables.needed import Use
 from evergreen.tables.sql import identifier
@@ -137,7 +137,8 @@ def _inspected(con: duckdb.DuckDBPyConnection, table: Raw, asked: Asked) -> dict
     texts = [c for c, t in table.types.items() if kind(t) == "text" and c not in given]
     untyped = [c for c in texts if c in table.untyped or c == asked.source.time]
     found: dict[str, TextFinding] = {}
-    for columns, flag in ((untyped, True), ([c for c in texts if c not in untyped], False)):
+    typed = [c for c in texts if c not in untyped]
+    for columns, flag in [*((p, True) for p in pieces(untyped)), *((p, False) for p in pieces(typed))]:
         picked = ", ".join(
             f"CAST({present(c, _spellings(asked, c), True)} AS VARCHAR) AS {identifier(c)}" for c in columns
         )
@@ -191,6 +192,10 @@ def _planned(
         target = "timestamp"
         notes.append("whole numbers were read as a time since 1970")
     final = target or natural(now)
+    if given is None and target and now == "text" and not spellings and _decimal(asked) == ".":
+        return ColumnPlan(
+            name, target, identifier(name), fitted(name, target, date_format), notes=tuple(notes)
+        )
     if now == "text" and final not in ("text", "category"):
         spellings = [*spellings, *MARKERS]
     raw = present(name, spellings, now == "text")

@@ -8,7 +8,7 @@ from evergreen.errors import DataError
 from evergreen.project.model import Project, Resources
 from evergreen.tables.connection import connect, translate
 from evergreen.tables.needed import sql_references
-from evergreen.tables.parquet import parts, scan, write_query
+from evergreen.tables.parquet import escaped, parts, scan, write_query
 from evergreen.tables.sql import identifier, literal
 from evergreen.tables.stage import Staged
 
@@ -56,10 +56,11 @@ def lock(con: duckdb.DuckDBPyConnection, readable: list[Path], writable: list[Pa
         readable: Files.
         writable: Folders, to read and write.
     """
-    con.execute(
-        f"SET allowed_paths = {literal([str(p.resolve()) for p in readable] + [str(p) for p in readable])}"
-    )
-    con.execute(f"SET allowed_directories = {literal([f'{p}/' for p in writable])}")
+    # DuckDB compares a path as it stands in the query, with its signs escaped, and as it is found.
+    allowed = {text for p in readable for text in (str(p), str(p.resolve()), escaped(str(p)))}
+    con.execute(f"SET allowed_paths = {literal(sorted(allowed))}")
+    folders = {f"{text}/" for p in writable for text in (str(p), str(p.resolve()), escaped(str(p)))}
+    con.execute(f"SET allowed_directories = {literal(sorted(folders))}")
     con.execute("SET python_enable_replacements = false")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")

@@ -100,6 +100,8 @@ def format_of(uri: str, path: Path) -> str:
         head = handle.read(512)
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith(b"PK\x03\x04"):
+        raise DataError(uri, "a zip or Excel file", "CSV, JSON lines, Parquet or Delta", "Export it as CSV.")
     return "jsonl" if head.lstrip()[:1] in (b"{", b"[") else "csv"
 
 

@@ -124,7 +124,11 @@ def test_read_only_folder(workplace, project):
 
 def test_wrong_s3_credentials_or_no_server(workplace, project):
     edit(project, lambda c: c["sources"][next(iter(c["sources"]))].update(path="s3://bucket/data.csv"))
-    variables = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    variables = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+    }
     done = workplace.evergreen("run", "train", "--project", str(project), "--root", "out", **variables)
     assert done.code == 2, done.err
     assert "127.0.0.1:9" in done.err and os.linesep.join(["Traceback"]) not in done.err

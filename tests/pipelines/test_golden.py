@@ -1,4 +1,4 @@
-"""The compiled YAML of every component and pipeline equals the golden files (rewritten only by `make golden`)."""
+"""The compiled YAML equals the golden files, which only `make golden` rewrites."""
 
 from pathlib import Path
 

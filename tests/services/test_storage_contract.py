@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evergreen.errors import ConflictError, NotFoundError, StorageError
-from evergreen.storage import Store, expand, fetch, open_store
+from evergreen.storage import Store, open_store
 
 ODD_KEYS = [
     "a b/c d.txt",
@@ -209,39 +209,6 @@ def test_a_tree_goes_up_and_comes_back_the_same(store: Store, tmp_path: Path):
     }
     assert found == set(files)
     assert all((tmp_path / "back" / name).read_bytes() == data for name, data in files.items())
-
-
-def test_patterns_find_what_they_say_in_order(store: Store, root: str):
-    for key in (
-        "in/2026-11-02/a.csv",
-        "in/2026-11-01/a.csv",
-        "in/2026-11-01/b.csv",
-        "in/x.csv",
-        "in/a[1].csv",
-    ):
-        store.write(key, b"1")
-    assert expand(f"{root}/in/*/a.csv") == [f"{root}/in/2026-11-01/a.csv", f"{root}/in/2026-11-02/a.csv"]
-    assert expand(f"{root}/in/2026-11-*/*.csv") == [
-        f"{root}/in/{name}" for name in ("2026-11-01/a.csv", "2026-11-01/b.csv", "2026-11-02/a.csv")
-    ]
-    assert expand(f"{root}/in/*.csv") == [f"{root}/in/a[1].csv", f"{root}/in/x.csv"]
-    assert len(expand(f"{root}/in/**/*.csv")) == 5
-    assert expand(f"{root}/in/x.csv") == [f"{root}/in/x.csv"]
-    assert expand(f"{root}/in/a[1].csv") == [f"{root}/in/a[1].csv"]
-    assert len(expand(f"{root}/in")) == 5
-    assert expand(f"{root}/out/*.csv") == []
-    assert expand(f"{root}/in/missing.csv") == []
-
-
-def test_fetch_brings_a_file_or_a_folder(store: Store, root: str, tmp_path: Path):
-    store.write("in/1/part.parquet", b"one")
-    store.write("in/2/part.parquet", b"two")
-    places = [fetch(uri, tmp_path / "fetched") for uri in expand(f"{root}/in/*/part.parquet")]
-    assert [p.read_bytes() for p in places] == [b"one", b"two"]
-    folder = fetch(f"{root}/in", tmp_path / "folder")
-    assert (folder / "2" / "part.parquet").read_bytes() == b"two"
-    with pytest.raises(NotFoundError, match="missing"):
-        fetch(f"{root}/in/missing", tmp_path / "folder")
 
 
 def test_check_passes_on_an_empty_store(store: Store):

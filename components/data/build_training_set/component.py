@@ -25,12 +25,12 @@ def build_training_set(
     Args:
         project: The project file's text (YAML).
         tables: The tables of `ingest_data`.
-        training_set: `data/part-*.parquet`, sorted by key, and `meta.json`.
-        report: Rows kept and left out, the label over time, the features.
         store: Where snapshots are kept; empty: EVERGREEN_STORE, else the project's `storage.root`.
         purpose: `train`, or `predict` for the rows to score: every row, no label needed, no snapshot.
 
     Returns:
+        training_set: `data/part-*.parquet`, sorted by key, and `meta.json`.
+        report: Rows kept and left out, the label over time, the features.
         rows: Rows of the training set.
         digest: Its content digest; the same rows give the same digest.
         version: Version of the snapshot's Delta table; 0 when none is made.

@@ -22,12 +22,12 @@ def ingest_data(
 
     Args:
         project: The project file's text (YAML); paths in it are absolute or on an object store.
-        tables: `<source>/part-*.parquet` for each source, and `manifest.json`.
-        report: What came in, from where, with alerts.
         as_of: Pretend that it is this time (ISO, UTC): later spans and rows are left out. Empty: now.
         sources: Names of sources, separated by commas; empty: all that the project needs.
 
     Returns:
+        tables: `<source>/part-*.parquet` for each source, and `manifest.json`.
+        report: What came in, from where, with alerts.
         rows: Rows of all sources.
         digest: Content digest over all sources; the same rows give the same digest.
     """

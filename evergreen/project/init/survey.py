@@ -1,18 +1,17 @@
 """A look at one table: its columns, their types, how many values they take."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from evergreen.errors import DataError
 from evergreen.project.model import ColumnType, RepairPolicy, Source
-from evergreen.project.peek import stage_source, text_findings
+from evergreen.project.peek import inspected, stage_source, text_findings
 from evergreen.tables import columns, explained, identifier, kind
 from evergreen.tables.convert import SQL_TYPES
-from evergreen.tables.infer import TextFinding, inspect_text
+from evergreen.tables.infer import TextFinding
 from evergreen.tables.kinds import Kind
 from evergreen.tables.shape import Asked, Raw, plan_columns
 
@@ -114,7 +113,7 @@ def _written_time(con: duckdb.DuckDBPyConnection, raw: Raw) -> str | None:
     if raw.untyped or any(kind(t) in ("timestamp", "date") for t in raw.types.values()):
         return None
     texts = [c for c, t in raw.types.items() if kind(t) == "text"]
-    found = inspect_text(con, raw.relation, texts, untyped=True)
+    found = inspected(con, raw.relation, texts, untyped=True)
     return next((c for c in texts if found[c].finding in ("timestamp", "date")), None)
 
 
@@ -158,18 +157,28 @@ def _counted(
     findings: Mapping[str, TextFinding],
 ) -> Table:
     view = identifier(table.name)
-    items = ", ".join(_counts(c, t) for c, t in types.items())
-    row: tuple[Any, ...] = con.execute(f"SELECT count(*), {items} FROM {view}").fetchall()[0]
-    if row[0] == 0:
+    (rows,) = con.execute(f"SELECT count(*) FROM {view}").fetchall()[0]
+    if rows == 0:
         raise DataError(table.path, "the table has no rows", "at least one row")
     found: dict[str, Column] = {}
-    for i, (name, type_) in enumerate(types.items()):
-        given, distinct, low, high, length = row[1 + 5 * i : 6 + 5 * i]
-        written = findings[name].date_format if name in findings else ""
-        found[name] = Column(name, type_, given, min(distinct, given), low, high, length or 0.0, written)
+    for names in _batches(list(types), 40):
+        row = con.execute(f"SELECT {', '.join(_counts(c, types[c]) for c in names)} FROM {view}").fetchall()[
+            0
+        ]
+        for i, name in enumerate(names):
+            given, distinct, low, high, length = row[5 * i : 5 * i + 5]
+            written = findings[name].date_format if name in findings else ""
+            distinct = min(distinct, given)
+            found[name] = Column(name, types[name], given, distinct, low, high, length or 0.0, written)
     for name, exact in _exactly(con, view, found.values()).items():
         found[name] = replace(found[name], distinct=exact)
-    return replace(table, rows=row[0], columns=found)
+    return replace(table, rows=rows, columns=found)
+
+
+def _batches(names: list[str], size: int) -> Iterator[list[str]]:
+    """Some columns at a time: DuckDB holds buffers for every expression of a query."""
+    for start in range(0, len(names), size):
+        yield names[start : start + size]
 
 
 def _counts(name: str, type_: str) -> str:
@@ -181,15 +190,14 @@ def _counts(name: str, type_: str) -> str:
     return f"count({column}), approx_count_distinct({column}), {ends}, {length}"
 
 
-def _exactly(con: duckdb.DuckDBPyConnection, view: str, columns: Iterable[Column]) -> dict[str, int]:
-    """Exact numbers of different values where the estimate is small, or near the number of rows."""
-    doubtful = [
-        c.name
-        for c in columns
-        if c.kind != "nested" and c.given and (c.distinct <= FEW * 1.2 or c.distinct >= 0.8 * c.given)
-    ]
-    if not doubtful:
-        return {}
-    items = ", ".join(f"count(DISTINCT {identifier(c)})" for c in doubtful)
-    row = con.execute(f"SELECT {items} FROM {view}").fetchone() or ()
-    return dict(zip(doubtful, row, strict=True))
+def _exactly(con: duckdb.DuckDBPyConnection, view: str, columns: Collection[Column]) -> dict[str, int]:
+    """Exact numbers of different values where the estimate is small, or (of names) near the rows."""
+    few = [c.name for c in columns if c.kind != "nested" and 0 < c.distinct <= FEW * 1.2]
+    names = [c.name for c in columns if c.kind in ("integer", "text") and c.distinct >= 0.8 * c.given]
+    found: dict[str, int] = {}
+    for batch in [*_batches(few, 20), *_batches([c for c in names if c not in few], 1)]:
+        row = con.execute(
+            f"SELECT {', '.join(f'count(DISTINCT {identifier(c)})' for c in batch)} FROM {view}"
+        )
+        found |= dict(zip(batch, row.fetchall()[0], strict=True))
+    return found

@@ -18,7 +18,7 @@ from sklearn.ensemble import (
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 
 from evergreen.bundle import Signature, load_bundle
 from evergreen.bundle.canonical import dump, normalise
@@ -32,6 +32,7 @@ MODELS = {
     "boosting": one_hot(GradientBoostingClassifier(n_estimators=10, random_state=0)),
     "histogram boosting": coded(HistGradientBoostingClassifier(max_iter=10, random_state=0)),
     "support vectors": one_hot(SVC()),
+    "linear support vectors": one_hot(LinearSVC()),
     "neighbours": one_hot(KNeighborsClassifier()),
     "ridge": one_hot(RidgeClassifier()),
     "network": one_hot(MLPClassifier((5,), max_iter=20, random_state=0)),
@@ -53,7 +54,9 @@ def test_graph_native_and_row_path_agree(name, tmp_path):
         assert list(observed.values) == list(expected.values[:rows])
         if expected.probabilities is not None:
             np.testing.assert_allclose(observed.probabilities, expected.probabilities[:rows], atol=1e-5)
-    assert (expected.probabilities is None) == (name in ("support vectors", "ridge"))
+    assert (expected.probabilities is None) == (
+        name in ("support vectors", "linear support vectors", "ridge")
+    )
 
 
 @pytest.mark.parametrize("model", [one_hot(Ridge()), coded(HistGradientBoostingRegressor(max_iter=20))])

@@ -42,21 +42,31 @@ def test_parameters():
 
 
 def test_module_entry_point():
-    done = subprocess.run([sys.executable, "-m", "evergreen.cli", "--version"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "evergreen.cli", "--version"], capture_output=True, text=True
+    )
     assert done.returncode == 0 and done.stdout.strip()
 
 
 def record(root, name, state, **more):
     folder = root / "artifacts" / name
     folder.mkdir(parents=True)
-    base = {"name": name.replace("-", "_"), "task": name, "folder": str(folder), "started": 1.0, "seconds": 0.5}
+    base = {
+        "name": name.replace("-", "_"),
+        "task": name,
+        "folder": str(folder),
+        "started": 1.0,
+        "seconds": 0.5,
+    }
     return {name: {**base, "state": state, **more}}
 
 
 def test_a_run_that_a_gate_stopped(tmp_path):
     (tmp_path / "arguments.json").write_text('{"name": "m"}')
     error = {"type": "GateStopped", "message": "auc is low", "exit_code": 1}
-    records = record(tmp_path, "ingest-data", "succeeded") | record(tmp_path, "compare-models", "stopped", error=error)
+    records = record(tmp_path, "ingest-data", "succeeded") | record(
+        tmp_path, "compare-models", "stopped", error=error
+    )
     decisions = [{"gate": "model", "verdict": "fail"}]
     (tmp_path / "artifacts" / "compare-models" / "decisions").write_text(json.dumps(decisions))
     result = collect("train", tmp_path, records, 3, 1.0)

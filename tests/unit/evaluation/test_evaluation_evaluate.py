@@ -114,7 +114,7 @@ def test_other_tasks(tmp_path, task):
     else:
         values = frame["z"] if task == "regression" else np.digitize(frame["z"], [-0.5, 0.5]) * 10
         frame, more = labelled(frame, values), "slices: [{column: Größe}]\nevaluation: {bootstrap: 60}"
-    world = make_world(tmp_path, frame, more)
+    world = make_world(tmp_path, frame, more, method="auto")
     content = evaluate(world.project, world.splits, world.model).content
     assert content["task"] == task and content["baseline"] is None and content["changes"] is None
     overall = content["datasets"]["test"]["overall"]["metrics"]

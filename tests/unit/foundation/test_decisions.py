@@ -7,7 +7,12 @@ from evergreen.errors import GateStopped
 
 
 def decision(**changes):
-    base = {"gate": "model", "check": "roc_auc min", "verdict": "pass", "reason": "roc_auc is 0.8, at least 0.7"}
+    base = {
+        "gate": "model",
+        "check": "roc_auc min",
+        "verdict": "pass",
+        "reason": "roc_auc is 0.8, at least 0.7",
+    }
     return Decision(**{**base, **changes})
 
 
@@ -25,7 +30,7 @@ def test_what_a_no_does_depends_on_the_mode(mode, expected):
 
 def test_only_a_fail_stops():
     stop_if_failed([decision(), decision(verdict="warn"), decision(verdict="skip")])
-    with pytest.raises(GateStopped, match="roc_auc is 0.1"):
+    with pytest.raises(GateStopped, match=r"roc_auc is 0\.1"):
         stop_if_failed([decision(), decision(verdict="fail", reason="roc_auc is 0.1")])
     many = [decision(verdict="fail", reason=f"r{i}") for i in range(7)]
     with pytest.raises(GateStopped, match="and 2 more"):

@@ -50,9 +50,12 @@ def test_other_os_errors_pass_through(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_for_real():
-    with pytest.raises(StorageError, match="no space left"), explained("/dev/full"):
-        with open("/dev/full", "wb", buffering=0) as handle:
-            handle.write(b"x")
+    with (
+        pytest.raises(StorageError, match="no space left"),
+        explained("/dev/full"),
+        open("/dev/full", "wb", buffering=0) as handle,
+    ):
+        handle.write(b"x")
 
 
 def test_digest_is_of_the_bytes(tmp_path):

@@ -78,7 +78,7 @@ def test_infinite_numbers_are_refused_by_name(tmp_path):
 
 def test_no_usable_feature_is_an_error(tmp_path):
     table = mixed()[["id", "y"]].assign(x=1.0)
-    with pytest.raises(DataError, match="none can be used \\(x: the same value"):
+    with pytest.raises(DataError, match=r"none can be used \(x: the same value"):
         planned(write_splits(tmp_path, table))
 
 
@@ -162,7 +162,7 @@ def built(model=None, target=BINARY, tuned=None, plan=PLAN):
 
 
 def test_the_kind_of_estimator_must_fit_the_label():
-    with pytest.raises(InputError, match="RandomForestRegressor is no classifier.*RandomForestClassifier"):
+    with pytest.raises(InputError, match=r"RandomForestRegressor is no classifier.*RandomForestClassifier"):
         built({"estimator": "sklearn.ensemble.RandomForestRegressor"})
     with pytest.raises(InputError, match="LogisticRegression is no regressor"):
         built({"estimator": "sklearn.linear_model.LogisticRegression"}, Target("regression"))
@@ -297,6 +297,12 @@ def test_what_cannot_be_fitted_says_so():
         InputError, match="LogisticRegression cannot be fitted to these rows: Input X contains NaN"
     ):
         fit(made.pipeline, matrix_of(mixed()))
+
+
+def test_estimators_that_need_another_say_so():
+    for name in ("semi_supervised.SelfTrainingClassifier", "multioutput.ClassifierChain"):
+        with pytest.raises(InputError, match="model"):
+            fit(built({"estimator": f"sklearn.{name}"}).pipeline, matrix_of(mixed()))
 
 
 def test_forests_use_the_cores_and_keep_no_trace_of_them():

@@ -74,6 +74,7 @@ REPEATED = {
 }
 
 
+@pytest.mark.slow
 def test_the_digest_repeats_in_other_processes(splits, tmp_path):
     """Other hash seeds, other numbers of threads, another folder: the same bytes."""
     code = "\n".join(
@@ -140,11 +141,24 @@ def test_the_card_and_the_page_tell_what_matters(tmp_path):
     trained = train(settings, write_splits(tmp_path, table), tmp_path / "m")
     card = load_bundle(tmp_path / "m").card
     for said in (
-        "# Model card: try", "Task: binary", "positive is `yes`", "Who buys? Now \\| then", "digest `" + "0" * 64,
-        "Split by time (when)", "sklearn.neural_network.MLPClassifier", "`max_iter`: `3`", "Seed: 17",
-        "`same`: the same value", "`evil \\| &lt;script>`", "Small data: 2", "entities stand in more than one part",
-        "nothing later than 2024-02", "Maximum iterations", "not calibrated", "- scikit-learn 1.",
-    ):  # fmt: skip
+        "# Model card: try",
+        "Task: binary",
+        "positive is `yes`",
+        "Who buys? Now \\| then",
+        "digest `" + "0" * 64,
+        "Split by time (when)",
+        "sklearn.neural_network.MLPClassifier",
+        "`max_iter`: `3`",
+        "Seed: 17",
+        "`same`: the same value",
+        "`evil \\| &lt;script>`",
+        "Small data: 2",
+        "entities stand in more than one part",
+        "nothing later than 2024-02",
+        "Maximum iterations",
+        "not calibrated",
+        "- scikit-learn 1.",
+    ):
         assert said in card, said
     assert any("Maximum iterations" in w for w in trained.warnings)
     page = training_page(settings, trained)

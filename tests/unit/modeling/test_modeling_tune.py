@@ -46,10 +46,14 @@ def written(folder, study):
     return (folder / "study.json").read_bytes()
 
 
-def test_processes_and_shards_change_nothing(splits, tmp_path):
+@pytest.mark.slow
+def test_processes_and_shards_change_nothing(splits, tmp_path, capfd):
     settings = project(model=LOGISTIC)
     here = tune(settings, splits, processes=1)
     apart = tune(settings, splits, processes=2)
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    ended = [line for line in lines if line["event"] == "trial ended"]
+    assert len(ended) == 7 and all(line["state"] == "complete" for line in ended)
     shards = merge(tune(settings, splits, shard=k, shards=2, processes=1) for k in (1, 0))
     assert [(t.study, t.number) for t in here.trials] == [
         (0, 0),
@@ -91,7 +95,7 @@ def test_a_failing_trial_is_recorded_and_the_others_go_on(splits):
 def test_a_search_of_which_every_trial_fails(splits):
     space = {"C": {"choices": [-1.0, -2.0]}}
     with pytest.raises(InputError, match=r"all 4 trials failed; the first one \(C=-\d.0\): .*'C' parameter"):
-        tune(project(model=searching(trials=4, parallel=2, space=space)), splits, processes=2)
+        tune(project(model=searching(trials=4, parallel=2, space=space)), splits, processes=1)
 
 
 def test_an_unknown_parameter_is_refused_before_the_search(splits):
@@ -140,13 +144,18 @@ def test_trials_and_seeds_of_the_substudies():
     assert len(seeds) == 400 and max(seeds) < 2**31
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
 def test_no_substudy_outlives_its_parent(splits, tmp_path, sent):
     settings = project(model=searching(trials=100_000, parallel=2))
     (tmp_path / "project.yaml").write_text(dump_project(settings))
-    code = (
-        "from pathlib import Path; from evergreen.modeling.tune import tune; from evergreen.project import parse_project\n"
-        f"tune(parse_project(Path({str(tmp_path / 'project.yaml')!r}).read_text()), Path({str(splits)!r}), processes=2)"
+    code = "\n".join(
+        [
+            "from pathlib import Path; from evergreen.modeling.tune import tune",
+            "from evergreen.project import parse_project",
+            f"project = parse_project(Path({str(tmp_path / 'project.yaml')!r}).read_text())",
+            f"tune(project, Path({str(splits)!r}), processes=2)",
+        ]
     )
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as parent:
         children = wait_for(lambda: psutil.Process(parent.pid).children(recursive=True), 2)
@@ -169,15 +178,9 @@ def test_a_substudy_that_dies_is_a_fault(splits, monkeypatch, tmp_path):
     from evergreen.errors import Fault
 
     (tmp_path / "sitecustomize.py").write_text(
-        "import os, sys\nif 'evergreen.modeling.substudy' in ' '.join(sys.orig_argv): os.kill(os.getpid(), 9)\n"
+        "import os, sys\n"
+        "if 'evergreen.modeling.substudy' in ' '.join(sys.orig_argv): os.kill(os.getpid(), 9)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(Fault, match=r"ended with signal 9.*max_rows"):
         tune(project(model=LOGISTIC), splits, processes=2)
-
-
-def test_the_log_of_a_trial_names_no_row(splits, capfd):
-    tune(project(model=searching(trials=2, parallel=2)), splits, processes=2)
-    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
-    ended = [line for line in lines if line["event"] == "trial ended"]
-    assert len(ended) == 2 and all(line["state"] == "complete" for line in ended)

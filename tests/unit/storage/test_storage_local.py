@@ -10,7 +10,7 @@ import pytest
 
 from evergreen.errors import ConflictError, NotFoundError, StorageError
 from evergreen.files import sha256
-from evergreen.storage import expand, fetch, open_store
+from evergreen.storage import open_store
 
 
 def increment(root: str, times: int) -> None:
@@ -139,22 +139,10 @@ def test_a_place_that_can_hold_no_file_is_said():
         open_store("/dev/null/store").write("a", b"1")
 
 
-def test_fetch_and_expand_leave_local_paths_where_they_are(tmp_path: Path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.csv").write_text("x")
-    (tmp_path / "in" / ".b.csv").write_text("hidden")
-    assert fetch(str(tmp_path / "in"), tmp_path / "out") == tmp_path / "in"
-    assert fetch(f"file://{tmp_path}/in/a.csv", tmp_path / "out") == tmp_path / "in" / "a.csv"
-    assert not (tmp_path / "out").exists()
-    assert expand(f"{tmp_path}/in/*.csv") == [f"{tmp_path}/in/a.csv"]
-    with pytest.raises(NotFoundError, match="no such file or folder"):
-        fetch(str(tmp_path / "missing"), tmp_path)
-
-
 def test_the_package_loads_nothing_heavy():
     heavy = "('minio', 'google.cloud', 'deltalake')"
     script = (
-        f"import sys; from evergreen.storage import fetch; print([m for m in {heavy} if m in sys.modules])"
+        f"import sys, evergreen.storage as s; s.open_store; print([m for m in {heavy} if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -66,6 +66,13 @@ def test_codes_with_a_few_words_are_categories(tmp_path):
     assert sorted(table["size"].unique()) == ["1", "2", "3", "4", "5+"]
 
 
+@pytest.mark.parametrize("code", ["007", "2024_01", "12345678901234567890"])
+def test_codes_keep_their_digits(tmp_path, code):
+    result, table = read(tmp_path, f"k,y\n1,0\n{code},1\n")
+    assert types(result)["k"] == "VARCHAR"
+    assert table["k"].tolist() == ["1", code]
+
+
 def test_identifiers_may_be_numbers_and_words(tmp_path):
     text = "id,x,y\n" + "".join(f"{i},1,{i % 2}\n" for i in range(200)) + "C17,1,1\n"
     result, _ = read(tmp_path, text, entity="id")

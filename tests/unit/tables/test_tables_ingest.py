@@ -379,3 +379,9 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_storage(tmp_path):
     write(tmp_path / "file", "")
     with pytest.raises(StorageError, match="not a folder"):
         ingest(project_of(path), tmp_path / "file" / "sub" / "tables")
+
+
+def test_folders_may_have_any_name(tmp_path):
+    odd = tmp_path / "we[ir]d *dir 'x"
+    given = sql_project(parquet(odd / "rows.parquet"), q="SELECT a, count(*) AS n FROM rows GROUP BY a")
+    assert ingest(given, odd / "tables").rows == 6
