@@ -51,6 +51,11 @@ def convert(model: Any, signature: Signature) -> bytes:
         raise NotConvertible(
             f"skl2onnx cannot convert it: {type(error).__name__}: {lines[0][:200]}"
         ) from error
+    opsets = sorted(
+        graph.opset_import, key=lambda opset: opset.domain
+    )  # skl2onnx lists them in a set's order
+    del graph.opset_import[:]
+    graph.opset_import.extend(opsets)
     return bytes(graph.SerializeToString(deterministic=True))
 
 

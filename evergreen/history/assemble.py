@@ -8,7 +8,8 @@ import duckdb
 
 from evergreen.history.events import write_group
 from evergreen.history.join import EVENT, Keys, check_constants, constants_sql, join_keys, numbered
-from evergreen.history.plan import GroupPlan, Roles
+from evergreen.history.plan import GroupPlan
+from evergreen.history.roles import Roles
 from evergreen.history.spine import INSTANT, ROW, Spine
 from evergreen.project.model import Project
 from evergreen.tables.connection import memory_bytes

@@ -13,7 +13,8 @@ from evergreen import log
 from evergreen.errors import DataError
 from evergreen.files import aside
 from evergreen.history.assemble import Work, assemble
-from evergreen.history.plan import GroupPlan, Roles, plan_groups, plan_roles
+from evergreen.history.plan import GroupPlan, plan_groups
+from evergreen.history.roles import Roles, plan_roles
 from evergreen.history.spine import Spine, make_spine
 from evergreen.project.model import Project
 from evergreen.tables.checks import duplicate_keys

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from evergreen.errors import DataError
-from evergreen.history.plan import Roles
+from evergreen.history.roles import Roles
 from evergreen.project.model import Project
 from evergreen.tables.checks import check_key
 from evergreen.tables.kinds import kind

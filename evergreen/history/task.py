@@ -22,7 +22,7 @@ from evergreen.tables.parquet import columns, scan
 from evergreen.tables.sql import identifier, literal
 
 _MOST_PERIODS = 36
-_PERIODS = ("day", "week", "month", "quarter", "year")
+_PERIODS = {"day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m", "quarter": "%Y-%m", "year": "%Y"}
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,15 @@ def training_set_page(project: Project, folder: Path, built: TrainingSet, result
     meta = built.meta
     excluded = sum(built.excluded.values())
     overview = {
-        "Rows": (built.rows, f"{excluded} left out" if excluded else "all kept"),
+        "Rows": (built.rows, f"{excluded:,} left out" if excluded else "all kept"),
         "Features": len(meta["features"]),
-        "As of": meta["as_of"],
+        "As of": meta["as_of"].removesuffix("T00:00:00").replace("T", " "),
         "Digest": code(built.digest[:12]),
     }
     if result.uri:
         overview["Snapshot"] = (f"version {result.version}", result.uri)
     reasons = [(reason, rows, f"{rows / (rows + built.rows):.1%}") for reason, rows in built.excluded.items()]
-    left_out = [table(["Reason", "Rows", "Of all it could be"], reasons, numeric={1})] if reasons else []
+    left_out = [table(["Reason", "Rows", "Share of all"], reasons, numeric={1})] if reasons else []
     features = [(f["name"], f["group"], f["source"], f["type"]) for f in meta["features"]]
     sections = [
         Section("Overview", [tiles(overview)]),
@@ -133,7 +133,7 @@ def _over_time(
         (p for p, n in zip(_PERIODS, row, strict=True) if n is not None and n < _MOST_PERIODS), "year"
     )
     value, name = _measure(con, project, folder, meta)
-    begin = f"strftime(date_trunc('{period}', CAST({time} AS TIMESTAMP)), '%Y-%m-%d')"
+    begin = f"strftime(date_trunc('{period}', CAST({time} AS TIMESTAMP)), '{_PERIODS[period]}')"
     query = (
         f"SELECT {begin}, count(*), avg({value}) FROM {relation} GROUP BY 1 ORDER BY 1 LIMIT {_MOST_PERIODS}"
     )
@@ -158,8 +158,8 @@ def _measure(
     now = kind(columns(con, Path(folder))[label])
     positive = project.label.positive
     if now == "boolean":
-        return f"CAST({column} AS INTEGER)", f"share of {label}"
+        return f"CAST({column} AS INTEGER)", f"Share of {label}"
     if positive is not None:
         text = literal(str(positive))
-        return f"CAST(CAST({column} AS VARCHAR) = {text} AS INTEGER)", f"share of {label} = {positive}"
-    return (f"CAST({column} AS DOUBLE)", f"mean {label}") if now in ("integer", "number") else ("NULL", label)
+        return f"CAST(CAST({column} AS VARCHAR) = {text} AS INTEGER)", f"Share of {label} = {positive}"
+    return (f"CAST({column} AS DOUBLE)", f"Mean {label}") if now in ("integer", "number") else ("NULL", label)
