@@ -14,7 +14,7 @@ from evergreen.errors import DataError
 from evergreen.files import aside
 from evergreen.history.assemble import Work, assemble
 from evergreen.history.plan import GroupPlan, plan_groups
-from evergreen.history.roles import Roles, plan_roles
+from evergreen.history.roles import Roles, plan_roles, without_features
 from evergreen.history.spine import Spine, make_spine
 from evergreen.project.model import Project
 from evergreen.tables.checks import duplicate_keys
@@ -84,6 +84,7 @@ def build_training_set(
         catalog = _catalog(con, project, ingested, tables, purpose)
         roles = plan_roles(project, catalog, purpose)
         plans = plan_groups(project, catalog, roles)
+        roles = without_features(roles, [f.name for plan in plans for f in plan.features])
         spine = make_spine(con, project, roles, tables, Path(scratch) / "spine.parquet", as_of)
         work = Work(con, project, tables, Path(scratch), spine, catalog[roles.source])
         with aside(folder) as out:

@@ -88,7 +88,8 @@ def plan_groups(project: Project, catalog: Catalog, roles: Roles) -> list[GroupP
     """Plan every feature of a project.
 
     Names: a column keeps its own name when no other feature and no key, time or label has it, else it is
-    `<group>__<column>`; aggregates are `<group>__<column|rows>__<function>_<window>`.
+    `<group>__<column>`; a feature of the label's row that is also a slice stands there once. Aggregates are
+    `<group>__<column|rows>__<function>_<window>`.
 
     Args:
         project: The project.
@@ -105,7 +106,8 @@ def plan_groups(project: Project, catalog: Catalog, roles: Roles) -> list[GroupP
         for g in project.features
         for c in plain[g.name]
     )
-    names.update(c.casefold() for c in roles.all)
+    shared = {c for g in project.features if _home(project, roles, g) == roles.source for c in plain[g.name]}
+    names.update(c.casefold() for c in roles.all if c not in roles.extra or c not in shared)
     plans = [_group(project, catalog, roles, g, plain[g.name], names) for g in project.features]
     twice = [n for n, k in Counter(f.name.casefold() for p in plans for f in p.features).items() if k > 1]
     for plan in plans:

@@ -1,7 +1,7 @@
 """What the columns of the label's source, or of the rows to score, stand for in a training set."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from evergreen.project.model import Project
 from evergreen.tables.names import missing_column
@@ -65,3 +65,8 @@ def plan_roles(project: Project, catalog: Catalog, purpose: str) -> Roles:
         if column not in types:
             raise missing_column(f"source {source}", column, types)
     return roles
+
+
+def without_features(roles: Roles, features: Collection[str]) -> Roles:
+    """The roles without the extra columns that stand in the training set as features already."""
+    return replace(roles, extra=tuple(column for column in roles.extra if column not in features))

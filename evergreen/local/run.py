@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen import log
-from evergreen.errors import InputError
+from evergreen.errors import InputError, StorageError
 from evergreen.files import explained, write_text
 from evergreen.local.results import collect
 
@@ -134,7 +134,11 @@ def run_pipeline(
 def _locked(root: Path) -> Any:
     import fcntl
 
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        remedy = "Name a folder that can be written to with --root."
+        raise StorageError(str(root), f"cannot be made: {error.strerror}", remedy=remedy) from error
     with (root / ".lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -124,9 +124,21 @@ def write_document(data: object) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
+class _FlowDumper(_Dumper):
+    """Keeps a value on one line."""
+
+
+_FlowDumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"'
+    ),
+)
+
+
 def flow(value: object) -> str:
     """A value as YAML on one line, such as `[a, 'b: c']`."""
-    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=2**31)
+    text = yaml.dump(value, Dumper=_FlowDumper, default_flow_style=True, allow_unicode=True, width=2**31)
     return text.removesuffix("\n").removesuffix("\n...")
 
 

@@ -136,7 +136,7 @@ def test_wrong_s3_credentials_or_no_server(workplace, project):
 
 def test_tampered_bundle(workplace, project):
     assert workplace.train(project).code == 0
-    (model,) = (workplace.path / ".evergreen" / "store").rglob("versions/*/model.skops")
+    (model,) = (workplace.path / ".evergreen" / "store").rglob("versions/*/bundle/model.skops")
     blob = bytearray(model.read_bytes())
     blob[len(blob) // 2] ^= 1
     model.chmod(0o644)

@@ -66,7 +66,7 @@ def test_a_gate_stops_the_run_with_its_reason_last(workplace):
     done = workplace.train(project)
     assert done.code == 1
     assert done.run["state"] == "stopped"
-    assert "roc_auc" in done.run["error"]["message"]
+    assert "ROC AUC" in done.run["error"]["message"]
     assert [d for d in done.run["decisions"] if d["verdict"] == "fail"]
     assert done.run["model"]["version"] is None, "a model that the gate refused is not registered"
     assert json.loads(workplace.evergreen("models", "--json").out) == []

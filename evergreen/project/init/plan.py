@@ -166,7 +166,7 @@ def _key(
     names = [*asked.entity, *([clock.column] if clock else [])]
     if asked.entity and clock:
         if not _repeated(con, table, names):
-            return [], "", False
+            return names, "each stands once in this data; a row that repeats one is refused", False
         if ids:
             return ids[:1], f"({', '.join(names)}) repeats, {ids[0]} does not", False
         for extra in exclude:

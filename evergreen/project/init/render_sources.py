@@ -62,24 +62,28 @@ def _query(table: Table, clock: Clock | None, numbered: bool, file: str) -> list
 
 
 def _types(plan: Plan, table: Table, clock: Clock | None) -> dict[str, str]:
-    """Types where a file says none: every column of CSV; and of entities that differ between tables."""
+    """Types where a CSV file leaves room for doubt: words, and the columns that name things or are predicted.
+
+    Plain numbers and times are found from all rows whenever the file is read.
+    """
     types = {c: "text" for c in plan.asked.entity if c in plan.texts and c in table.columns}
     if table.format != "csv":
         return types
-    names = {*plan.asked.entity, plan.asked.label, *plan.key, clock.column if clock else None}
+    exact = {*plan.asked.entity, plan.asked.label, *plan.key}
+    if clock is not None and clock.sql:
+        exact.add(clock.column)
     for column in table.columns.values():
-        is_time = clock is not None and column.name == clock.column and not clock.sql
-        found_anew = column.written or column.given == 0 or is_time
-        if not found_anew and column.name not in types and column.name not in table.mixed:
-            types[column.name] = _type(column, exact=column.name in names or column.distinct <= 20)
+        named = column.name in exact or column.kind in ("text", "boolean")
+        doubtful = not column.written and column.given and column.name not in table.mixed
+        if named and doubtful and column.name not in types:
+            types[column.name] = _type(column)
     return types
 
 
-def _type(column: Column, *, exact: bool) -> str:
+def _type(column: Column) -> str:
     if column.kind == "text":
         return "category" if column.distinct <= FEW else "text"
-    # A measure that happens to be whole today may be 37.5 tomorrow.
-    return "number" if column.kind == "integer" and not exact else str(column.kind)
+    return str(column.kind)
 
 
 def repair(plan: Plan) -> list[str]:

@@ -44,7 +44,7 @@ class Evaluation(Section):
         bootstrap: Resamples for the confidence intervals.
         confidence: Of the intervals.
         group: For a ranking: the column whose rows are ranked together.
-        min_slice_rows: A slice with fewer rows is not measured.
+        min_slice_rows: A slice with fewer rows is measured, but never stops a run.
     """
 
     primary: MetricName | None = None

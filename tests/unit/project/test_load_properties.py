@@ -10,6 +10,7 @@ from wrong_files import RIGHT
 
 from evergreen.errors import InputError
 from evergreen.project import Project, dump_project, parse_project
+from evergreen.project.document import flow, read_document
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 column = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
@@ -119,3 +120,11 @@ def test_one_wrong_value_anywhere_in_a_right_file_ends_in_an_input_error(data: s
         parse_project(yaml.safe_dump(document, allow_unicode=True))
     except InputError as error:
         assert all(problem.line >= 1 for problem in getattr(error, "problems", ()))
+
+
+@given(plain)
+@settings(max_examples=150, deadline=None)
+def test_a_value_on_one_line_reads_back_equal(value: Any) -> None:
+    line = flow(value)
+    assert "\n" not in line
+    assert read_document(f"a: {line}\n", "one line").data == {"a": value}
