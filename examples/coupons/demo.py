@@ -63,8 +63,7 @@ def show(url: str, rows: list[dict], happened: list) -> None:
     begun = time.perf_counter()
     answer = ask(f"{url}/v2/models/coupons/rows", rows)
     spent = 1000 * (time.perf_counter() - begun)
-    outputs = {o["name"]: o["data"] for o in answer["outputs"]}
-    redeems = outputs["probabilities"][1::2]
+    redeems = [prediction["probabilities"]["true"] for prediction in answer["predictions"]]
     for row, share, truth in zip(rows, redeems, happened, strict=True):
         campaign, came = row.get("campaign_type", "?"), "redeemed" if truth else "nothing"
         print(f"  {campaign:<8} chance of redeeming {share:6.1%}   what happened: {came}")
