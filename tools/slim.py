@@ -1,8 +1,8 @@
 """Make an installed environment fit an image of under 900 MB; what it can do stays the same.
 
-Usage: python tools/slim.py ENVIRONMENT. Removes what no component uses at run time, strips symbols from native
-code, and writes byte code for exactly what a task imports (a pod's root file system is read-only, or
-every task would compile it anew). Fails when something that is needed went missing.
+Usage: python tools/slim.py ENVIRONMENT. Removes what no component uses at run time, strips symbols from
+native code, and writes byte code for exactly what a task imports: a pod's root file system is read-only, and
+every task would compile it anew. Fails when something that is needed went missing.
 """
 
 import shutil
