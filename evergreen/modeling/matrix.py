@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from evergreen.bundle.encode import MISSING_TEXT
 from evergreen.bundle.signature import Input
 from evergreen.errors import DataError
-from evergreen.modeling.assign import hash_of, key_columns
+from evergreen.modeling.splitting.assign import hash_of, key_columns
 from evergreen.modeling.task import Target
 from evergreen.tables import columns, identifier, scan
 

@@ -10,8 +10,8 @@ from kfp import dsl, local
 from components.evaluation.compare_models.component import compare_models
 from components.evaluation.evaluate_model.component import evaluate_model
 from evergreen.decisions import Decision, read, write
-from evergreen.modeling.split import split_training_set
-from evergreen.modeling.train import train
+from evergreen.modeling.splitting.split import split_training_set
+from evergreen.modeling.training.train import train
 from evergreen.project import parse_project
 
 pytestmark = pytest.mark.pipeline

@@ -12,9 +12,9 @@ from components.data.split_data.component import split_data
 from components.training.train_model.component import train_model
 from components.training.tune_model.component import tune_model
 from evergreen.bundle import load_bundle
-from evergreen.modeling.study import write_study
-from evergreen.modeling.train import train
-from evergreen.modeling.tune import tune
+from evergreen.modeling.training.train import train
+from evergreen.modeling.tuning.study import write_study
+from evergreen.modeling.tuning.tune import tune
 from evergreen.project import parse_project
 
 pytestmark = pytest.mark.pipeline

@@ -38,8 +38,8 @@ def split_data(
         from pathlib import Path
 
         from evergreen.files import write_text
-        from evergreen.modeling.split import split_training_set
-        from evergreen.modeling.split_page import split_page
+        from evergreen.modeling.splitting.page import split_page
+        from evergreen.modeling.splitting.split import split_training_set
         from evergreen.project import parse_project
 
         settings = parse_project(project)

@@ -38,9 +38,9 @@ def compare_models(
 
         from evergreen import decisions as records
         from evergreen.files import write_text
-        from evergreen.modeling.evaluate import read_evaluation
-        from evergreen.modeling.gate import blessed, decide
-        from evergreen.modeling.gate_page import gate_page
+        from evergreen.modeling.evaluation.evaluate import read_evaluation
+        from evergreen.modeling.evaluation.gate import blessed, decide
+        from evergreen.modeling.evaluation.gate_page import gate_page
         from evergreen.project import parse_project
 
         gate = parse_project(project).gates.model

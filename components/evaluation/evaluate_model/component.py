@@ -44,9 +44,9 @@ def evaluate_model(
         from pathlib import Path
 
         from evergreen.files import write_text
-        from evergreen.modeling.evaluate import evaluate
-        from evergreen.modeling.evaluate_outputs import log_curves, log_metrics
-        from evergreen.modeling.evaluate_page import evaluation_page
+        from evergreen.modeling.evaluation.evaluate import evaluate
+        from evergreen.modeling.evaluation.outputs import log_curves, log_metrics
+        from evergreen.modeling.evaluation.page import evaluation_page
         from evergreen.project import parse_project
 
         found = evaluate(parse_project(project), Path(splits.path), Path(model.path), Path(baseline.path))

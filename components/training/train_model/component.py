@@ -42,8 +42,8 @@ def train_model(
         from pathlib import Path
 
         from evergreen.files import write_text
-        from evergreen.modeling.train import train
-        from evergreen.modeling.train_page import training_page
+        from evergreen.modeling.training.page import training_page
+        from evergreen.modeling.training.train import train
         from evergreen.project import parse_project
 
         settings = parse_project(project)

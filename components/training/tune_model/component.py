@@ -38,9 +38,9 @@ def tune_model(
         from pathlib import Path
 
         from evergreen.files import write_text
-        from evergreen.modeling.study import write_study
-        from evergreen.modeling.tune import tune
-        from evergreen.modeling.tune_page import study_page
+        from evergreen.modeling.tuning.page import study_page
+        from evergreen.modeling.tuning.study import write_study
+        from evergreen.modeling.tuning.tune import tune
         from evergreen.project import parse_project
 
         settings = parse_project(project)

@@ -8,8 +8,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from evergreen.modeling.split import split_training_set
-from evergreen.modeling.train import train
+from evergreen.modeling.splitting.split import split_training_set
+from evergreen.modeling.training.train import train
 from evergreen.project import parse_project
 from evergreen.project.model import Project
 from evergreen.tables import write_meta

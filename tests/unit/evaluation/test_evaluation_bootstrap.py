@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.modeling.bootstrap import Resampling, draw, estimate, subsample
-from evergreen.modeling.evaluate_sample import Sample
+from evergreen.modeling.evaluation.bootstrap import Resampling, draw, estimate, subsample
+from evergreen.modeling.evaluation.sample import Sample
 from evergreen.modeling.task import Target
 
 BINARY = Target("binary", (0, 1), 1)

@@ -13,9 +13,9 @@ from sklearn.metrics import roc_auc_score
 
 from evergreen.bundle import load_bundle
 from evergreen.errors import BundleError, DataError, InputError
-from evergreen.modeling import evaluate_read
-from evergreen.modeling.evaluate import evaluate, read_evaluation
-from evergreen.modeling.metrics import default_metrics
+from evergreen.modeling.evaluation import read as evaluate_read
+from evergreen.modeling.evaluation.evaluate import evaluate, read_evaluation
+from evergreen.modeling.evaluation.metrics import default_metrics
 from evergreen.project import parse_project
 from evergreen.project.load import dump_project
 from evergreen.project.model import Project

@@ -5,8 +5,8 @@ import pytest
 from evergreen import decisions as records
 from evergreen.decisions import Decision
 from evergreen.errors import GateStopped, InputError
-from evergreen.modeling.gate import blessed, decide
-from evergreen.modeling.gate_page import gate_page, summary
+from evergreen.modeling.evaluation.gate import blessed, decide
+from evergreen.modeling.evaluation.gate_page import gate_page, summary
 from evergreen.project.model import Change, ModelGate, Threshold
 
 

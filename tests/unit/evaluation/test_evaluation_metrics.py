@@ -10,9 +10,8 @@ from sklearn import metrics as sk
 
 from evergreen.bundle.signature import Prediction
 from evergreen.errors import InputError
-from evergreen.modeling.evaluate_classes import quantile_bins
-from evergreen.modeling.evaluate_sample import Sample, Undefined
-from evergreen.modeling.metrics import (
+from evergreen.modeling.evaluation.classes import quantile_bins
+from evergreen.modeling.evaluation.metrics import (
     chosen_metrics,
     default_metrics,
     fitting_metrics,
@@ -21,6 +20,7 @@ from evergreen.modeling.metrics import (
     score,
     value,
 )
+from evergreen.modeling.evaluation.sample import Sample, Undefined
 from evergreen.modeling.task import Target
 
 BINARY = Target("binary", ("no", "yes"), "yes")

@@ -6,8 +6,8 @@ import pytest
 from training_world import mixed, project, write_splits
 
 from evergreen.errors import DataError
-from evergreen.modeling.folds import make_folds
-from evergreen.modeling.split import read_target
+from evergreen.modeling.splitting.split import read_target
+from evergreen.modeling.tuning.folds import make_folds
 from evergreen.tables import connect, read_meta, scan
 
 

@@ -12,11 +12,11 @@ from evergreen.bundle.encode import encode_columns
 from evergreen.bundle.signature import Input, Signature
 from evergreen.errors import DataError, InputError
 from evergreen.modeling.columns import ColumnPlan, plan_columns
-from evergreen.modeling.estimators import make, public_paths, resolve
-from evergreen.modeling.fit import fit, predict
 from evergreen.modeling.matrix import Matrix, load_matrix, sampled
-from evergreen.modeling.pipeline import build_pipeline, named_columns
 from evergreen.modeling.task import Target
+from evergreen.modeling.training.estimators import make, public_paths, resolve
+from evergreen.modeling.training.fit import fit, predict
+from evergreen.modeling.training.pipeline import build_pipeline, named_columns
 from evergreen.tables import connect, read_meta, scan
 
 BINARY = Target("binary", ("no", "yes"), "yes")

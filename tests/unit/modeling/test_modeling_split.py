@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from training_world import WEIRD, mixed, parts, project, write_training_set
 
 from evergreen.errors import DataError, InputError
-from evergreen.modeling.split import split_training_set
-from evergreen.modeling.split_page import split_page
+from evergreen.modeling.splitting.page import split_page
+from evergreen.modeling.splitting.split import split_training_set
 
 slow_start = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

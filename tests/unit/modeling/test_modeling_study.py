@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from training_world import project
 
 from evergreen.errors import DataError
-from evergreen.modeling.study import Study, Trial, merge, read_studies, read_study, write_study
-from evergreen.modeling.study_charts import importances
-from evergreen.modeling.tune_page import study_page
+from evergreen.modeling.tuning.charts import importances
+from evergreen.modeling.tuning.page import study_page
+from evergreen.modeling.tuning.study import Study, Trial, merge, read_studies, read_study, write_study
 
 TUNE = {"space": {"learning_rate": {"low": 0.01, "high": 1}, "kind <b>": {"choices": ["a", None, True]}}}
 

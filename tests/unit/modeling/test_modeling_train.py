@@ -13,9 +13,9 @@ from training_world import WEIRD, mixed, parts, project, write_splits
 
 from evergreen.bundle import load_bundle
 from evergreen.errors import InputError
-from evergreen.modeling.study import Study, Trial, write_study
-from evergreen.modeling.train import train
-from evergreen.modeling.train_page import training_page
+from evergreen.modeling.training.page import training_page
+from evergreen.modeling.training.train import train
+from evergreen.modeling.tuning.study import Study, Trial, write_study
 from evergreen.project import dump_project
 
 BUNDLED = {
@@ -80,7 +80,8 @@ def test_the_digest_repeats_in_other_processes(splits, tmp_path):
     code = "\n".join(
         [
             "import sys, json, warnings; from pathlib import Path",
-            "from evergreen.modeling.train import train; from evergreen.project import parse_project",
+            "from evergreen.modeling.training.train import train",
+            "from evergreen.project import parse_project",
             "for name, text in json.loads(sys.stdin.read()).items():",
             f"    info = train(parse_project(text), Path({str(splits)!r}), Path(sys.argv[1]) / name).bundle",
             "    print(name, info.digest, info.engine)",

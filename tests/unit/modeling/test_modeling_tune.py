@@ -12,9 +12,9 @@ import pytest
 from training_world import mixed, project, write_splits
 
 from evergreen.errors import InputError
-from evergreen.modeling.search import seed_of, trials_of
-from evergreen.modeling.study import Study, merge, write_study
-from evergreen.modeling.tune import tune
+from evergreen.modeling.tuning.search import seed_of, trials_of
+from evergreen.modeling.tuning.study import Study, merge, write_study
+from evergreen.modeling.tuning.tune import tune
 from evergreen.project import dump_project
 
 LOGISTIC = {
@@ -151,7 +151,7 @@ def test_no_substudy_outlives_its_parent(splits, tmp_path, sent):
     (tmp_path / "project.yaml").write_text(dump_project(settings))
     code = "\n".join(
         [
-            "from pathlib import Path; from evergreen.modeling.tune import tune",
+            "from pathlib import Path; from evergreen.modeling.tuning.tune import tune",
             "from evergreen.project import parse_project",
             f"project = parse_project(Path({str(tmp_path / 'project.yaml')!r}).read_text())",
             f"tune(project, Path({str(splits)!r}), processes=2)",
@@ -179,7 +179,7 @@ def test_a_substudy_that_dies_is_a_fault(splits, monkeypatch, tmp_path):
 
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if 'evergreen.modeling.substudy' in ' '.join(sys.orig_argv): os.kill(os.getpid(), 9)\n"
+        "if 'evergreen.modeling.tuning.substudy' in ' '.join(sys.orig_argv): os.kill(os.getpid(), 9)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(Fault, match=r"ended with signal 9.*max_rows"):

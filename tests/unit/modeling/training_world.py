@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from evergreen.modeling.split import split_training_set
+from evergreen.modeling.splitting.split import split_training_set
 from evergreen.project.model import Project
 
 WEIRD = 'Größe "m²"'

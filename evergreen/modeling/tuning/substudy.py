@@ -1,4 +1,4 @@
-"""One sub-study as a process (`python -m evergreen.modeling.substudy REQUEST`), started by `tune`.
+"""One sub-study as a process (`python -m evergreen.modeling.tuning.substudy REQUEST`), started by `tune`.
 
 It ends with its parent, however that ends: its standard input is a pipe that only the parent holds open.
 """
@@ -21,8 +21,8 @@ def main(request_file: str) -> int:
     request = json.loads(Path(request_file).read_text(encoding="utf-8"))
     out = Path(request["out"])
     try:
-        from evergreen.modeling.search import prepare, run_substudy
-        from evergreen.modeling.study import write_study
+        from evergreen.modeling.tuning.search import prepare, run_substudy
+        from evergreen.modeling.tuning.study import write_study
         from evergreen.project import parse_project
 
         setting = prepare(parse_project(request["project"]), Path(request["splits"]))

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from evergreen.errors import Fault, InputError
 from evergreen.modeling.cores import available_cores
-from evergreen.modeling.study import Study, merge, read_study
-from evergreen.modeling.substudy import unpack
+from evergreen.modeling.tuning.study import Study, merge, read_study
+from evergreen.modeling.tuning.substudy import unpack
 from evergreen.project import dump_project
 from evergreen.project.model import Project
 
@@ -46,7 +46,7 @@ def tune(
     if not 0 <= shard < shards:
         raise InputError("shard", f"{shard} of {shards}", "a number from 0 to shards - 1")
     # A project without a search does not wait for scikit-learn and Optuna.
-    from evergreen.modeling.search import check_search, prepare, run_substudy, trials_of
+    from evergreen.modeling.tuning.search import check_search, prepare, run_substudy, trials_of
 
     check_search(project, splits)
     indices = [i for i in range(section.parallel) if i % shards == shard and trials_of(section, i)]
@@ -108,7 +108,7 @@ def _in_processes(
 def _start(path: Path, request: Mapping[str, object], threads: int) -> "subprocess.Popen[bytes]":
     path.write_text(json.dumps(dict(request)), encoding="utf-8")
     limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    command = [sys.executable, "-m", "evergreen.modeling.substudy", str(path)]
+    command = [sys.executable, "-m", "evergreen.modeling.tuning.substudy", str(path)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, **limits})  # noqa: S603
 
 

@@ -1,6 +1,6 @@
 """The HTML report of a search."""
 
-from evergreen.modeling.study import Study, Trial
+from evergreen.modeling.tuning.study import Study, Trial
 from evergreen.project.model import Project
 from evergreen.reports.page import Section, code, note, page, table, text, tiles
 from evergreen.reports.text import number, seconds
@@ -13,7 +13,7 @@ def study_page(project: Project, study: Study) -> str:
             "The project has no `model.tune`, so the model is trained with its parameters as they are."
         )
         return page("Search", [Section("Nothing to search", [nothing])], subtitle=project.name)
-    from evergreen.modeling.study_charts import study_figures  # Optuna, only where there was a search
+    from evergreen.modeling.tuning.charts import study_figures  # Optuna, only where there was a search
 
     states = [t.state for t in study.trials]
     best = study.best

@@ -27,7 +27,7 @@ def decide(
 
     Args:
         gate: `gates.model` of the project.
-        evaluation: What `evergreen.modeling.evaluate.read_evaluation` gives.
+        evaluation: What `evergreen.modeling.evaluation.evaluate.read_evaluation` gives.
         data_decisions: What the data gate decided; a `fail` there is one here.
 
     Returns:

@@ -6,7 +6,7 @@ relevant (1) or not (0); with numbers the label is the gain, and a negative one 
 
 import numpy as np
 
-from evergreen.modeling.evaluate_sample import Formula, Sample, Undefined, Weights, ratio
+from evergreen.modeling.evaluation.sample import Formula, Sample, Undefined, Weights, ratio
 
 
 def ndcg(sample: Sample) -> Formula:

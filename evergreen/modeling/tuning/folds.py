@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 
 from evergreen.errors import DataError
-from evergreen.modeling.assign import hash_of, key_columns
+from evergreen.modeling.splitting.assign import hash_of, key_columns
 from evergreen.modeling.task import Target
 from evergreen.tables import columns, identifier
 

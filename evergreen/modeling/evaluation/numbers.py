@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evergreen.modeling.evaluate_sample import Formula, Sample, Undefined, Weights, mean_of, ratio
+from evergreen.modeling.evaluation.sample import Formula, Sample, Undefined, Weights, mean_of, ratio
 
 
 def _errors(sample: Sample) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The HTML report of a split."""
 
-from evergreen.modeling.split import SplitResult
+from evergreen.modeling.splitting.split import SplitResult
 from evergreen.project.model import Project
 from evergreen.reports.charts import histogram
 from evergreen.reports.page import Section, details, figure, note, page, table, text, tiles

@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from evergreen.bundle.load import Bundle
 from evergreen.bundle.signature import Input, Label, Prediction, Signature
 from evergreen.errors import DataError, InputError
-from evergreen.modeling.assign import hash_of
-from evergreen.modeling.evaluate_sample import Sample
-from evergreen.modeling.evaluate_slices import Slicing
+from evergreen.modeling.evaluation.sample import Sample
+from evergreen.modeling.evaluation.slices import Slicing
+from evergreen.modeling.splitting.assign import hash_of
 from evergreen.modeling.task import Target
 from evergreen.project.wording import shown
 from evergreen.tables import explained, identifier

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evergreen.modeling.evaluate_sample import Formula, Sample, Undefined, Weights, mean_of, ratio
+from evergreen.modeling.evaluation.sample import Formula, Sample, Undefined, Weights, mean_of, ratio
 
 _SMALLEST = 1e-15
 BINS = 10

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evergreen.decisions import Decision
-from evergreen.modeling.gate import blessed
+from evergreen.modeling.evaluation.gate import blessed
 from evergreen.reports.charts import forest
 from evergreen.reports.page import Section, decisions_table, figure, page, tiles, worst
 from evergreen.reports.text import metric_name

@@ -13,18 +13,18 @@ from evergreen import log
 from evergreen.bundle.load import Bundle, load_bundle
 from evergreen.errors import DataError
 from evergreen.files import write_text
-from evergreen.modeling.bootstrap import Estimate, Resampling, estimate
-from evergreen.modeling.evaluate_read import Request, Scored, read_part, same_classes
-from evergreen.modeling.evaluate_sample import Sample
-from evergreen.modeling.evaluate_shape import (
+from evergreen.modeling.evaluation.bootstrap import Estimate, Resampling, estimate
+from evergreen.modeling.evaluation.metrics import chosen_metrics, higher_is_better
+from evergreen.modeling.evaluation.read import Request, Scored, read_part, same_classes
+from evergreen.modeling.evaluation.sample import Sample
+from evergreen.modeling.evaluation.shape import (
     calibration,
     class_name,
     confusion_matrix,
     curves,
     residuals,
 )
-from evergreen.modeling.evaluate_slices import Slicing, plan_slices
-from evergreen.modeling.metrics import chosen_metrics, higher_is_better
+from evergreen.modeling.evaluation.slices import Slicing, plan_slices
 from evergreen.project.model import Project
 from evergreen.project.wording import did_you_mean
 from evergreen.tables import columns, connect, kind, read_meta, scan

@@ -13,14 +13,14 @@ import optuna
 from evergreen import log
 from evergreen.errors import EvergreenError, InputError
 from evergreen.modeling.columns import ColumnPlan, plan_columns
-from evergreen.modeling.fit import fit, predict
-from evergreen.modeling.folds import Fold, make_folds
+from evergreen.modeling.evaluation.metrics import chosen_metrics, default_metrics, higher_is_better, score
 from evergreen.modeling.matrix import Matrix, load_matrix, sampled
-from evergreen.modeling.metrics import chosen_metrics, default_metrics, higher_is_better, score
-from evergreen.modeling.pipeline import build_pipeline, named_columns, parameter_path
-from evergreen.modeling.split import read_target
-from evergreen.modeling.study import State, Study, Trial, Value
+from evergreen.modeling.splitting.split import read_target
 from evergreen.modeling.task import Target
+from evergreen.modeling.training.fit import fit, predict
+from evergreen.modeling.training.pipeline import build_pipeline, named_columns, parameter_path
+from evergreen.modeling.tuning.folds import Fold, make_folds
+from evergreen.modeling.tuning.study import State, Study, Trial, Value
 from evergreen.project.model import Choice, Model, Project, Range, Tune
 from evergreen.tables import connect, read_meta, scan
 

@@ -10,7 +10,8 @@ from sklearn.pipeline import Pipeline
 
 from evergreen.errors import InputError
 from evergreen.modeling.columns import ColumnPlan
-from evergreen.modeling.estimators import (
+from evergreen.modeling.task import Target
+from evergreen.modeling.training.estimators import (
     make,
     public_path,
     refuse_name,
@@ -18,8 +19,7 @@ from evergreen.modeling.estimators import (
     seeded,
     set_checked,
 )
-from evergreen.modeling.task import Target
-from evergreen.modeling.transforms import automatic, listed
+from evergreen.modeling.training.transforms import automatic, listed
 from evergreen.project.model import Model
 
 ESTIMATOR = "model"

@@ -11,10 +11,8 @@ import numpy as np
 
 from evergreen.bundle.signature import Prediction, Task
 from evergreen.errors import InputError
-from evergreen.modeling import evaluate_classes as classes
-from evergreen.modeling import evaluate_numbers as numbers
-from evergreen.modeling import evaluate_ranking as ranking
-from evergreen.modeling.evaluate_sample import Formula, Sample, Undefined, Weights
+from evergreen.modeling.evaluation import classes, numbers, ranking
+from evergreen.modeling.evaluation.sample import Formula, Sample, Undefined, Weights
 from evergreen.modeling.task import Target
 
 _HIGHER = {

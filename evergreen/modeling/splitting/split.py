@@ -15,8 +15,8 @@ import duckdb
 from evergreen.bundle.signature import Label
 from evergreen.errors import DataError
 from evergreen.files import aside
-from evergreen.modeling.assign import PARTS, assign
-from evergreen.modeling.leaks import Leaks, find_leaks, refuse_leaks
+from evergreen.modeling.splitting.assign import PARTS, assign
+from evergreen.modeling.splitting.leaks import Leaks, find_leaks, refuse_leaks
 from evergreen.modeling.task import MAX_CLASSES, Target, resolve_target
 from evergreen.project.model import Project
 from evergreen.tables import columns, connect, identifier, kind, read_meta, scan, write_meta, write_query

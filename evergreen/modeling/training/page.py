@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from evergreen.modeling.train import Trained
+from evergreen.modeling.training.train import Trained
 from evergreen.project.model import Project
 from evergreen.reports.page import Section, code, details, note, page, pre, table, text, tiles
 from evergreen.reports.text import number

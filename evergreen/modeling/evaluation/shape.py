@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from evergreen.modeling.evaluate_classes import confusion, quantile_bins
-from evergreen.modeling.evaluate_sample import Sample
+from evergreen.modeling.evaluation.classes import confusion, quantile_bins
+from evergreen.modeling.evaluation.sample import Sample
 from evergreen.reports.text import number
 
 CURVE_POINTS = 150

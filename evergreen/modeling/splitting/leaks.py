@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from evergreen.errors import DataError, InputError
-from evergreen.modeling.assign import PARTS
+from evergreen.modeling.splitting.assign import PARTS
 from evergreen.project.model import Project
 from evergreen.tables import identifier, scan
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from evergreen.modeling.evaluate_sample import Formula, Sample, Undefined
-from evergreen.modeling.metrics import formula, value
+from evergreen.modeling.evaluation.metrics import formula, value
+from evergreen.modeling.evaluation.sample import Formula, Sample, Undefined
 
 MOST_ROWS = 100_000
 _BATCH_CELLS = 2_000_000

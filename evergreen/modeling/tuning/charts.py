@@ -11,7 +11,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from evergreen.modeling.study import Study, Trial
+from evergreen.modeling.tuning.study import Study, Trial
 from evergreen.project.model import Choice, Range, Tune
 from evergreen.reports.charts import bars, curve, points
 from evergreen.reports.page import figure

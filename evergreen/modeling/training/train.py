@@ -10,14 +10,14 @@ from typing import Any
 from evergreen import __version__, log
 from evergreen.bundle.save import BundleInfo, Companions, save_bundle
 from evergreen.bundle.signature import Signature
-from evergreen.modeling.card import CardFacts, model_card
 from evergreen.modeling.columns import ColumnPlan, plan_columns
-from evergreen.modeling.fit import fit
 from evergreen.modeling.matrix import Matrix, load_matrix, sampled
-from evergreen.modeling.pipeline import Built, build_pipeline, named_columns
-from evergreen.modeling.split import read_target
-from evergreen.modeling.study import Study, Trial, read_studies
+from evergreen.modeling.splitting.split import read_target
 from evergreen.modeling.task import Target
+from evergreen.modeling.training.card import CardFacts, model_card
+from evergreen.modeling.training.fit import fit
+from evergreen.modeling.training.pipeline import Built, build_pipeline, named_columns
+from evergreen.modeling.tuning.study import Study, Trial, read_studies
 from evergreen.project.model import Project
 from evergreen.tables import connect, read_meta, scan
 

@@ -13,7 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from evergreen.bundle.encode import MISSING_TEXT
 from evergreen.errors import InputError
 from evergreen.modeling.columns import ColumnPlan
-from evergreen.modeling.estimators import make
+from evergreen.modeling.training.estimators import make
 from evergreen.project.model import Step
 
 _TREES = ("sklearn.tree.", "sklearn.ensemble._forest", "sklearn.ensemble._gb", "sklearn.ensemble._hist")

@@ -1,0 +1,1 @@
+"""Train: the scikit-learn pipeline from the project file, its fit, its model card."""

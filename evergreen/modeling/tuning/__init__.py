@@ -1,0 +1,1 @@
+"""Tune: seeded sub-studies over the search space, their merge, their charts."""
