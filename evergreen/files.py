@@ -17,7 +17,7 @@ _REMEDIES = {
     errno.EROFS: ("the file system is read-only", "Name a folder that can be written to."),
     errno.EACCES: ("permission denied", "Give this user the right to write there, or name another folder."),
     errno.EPERM: ("permission denied", "Give this user the right to write there, or name another folder."),
-    errno.EEXIST: ("a file stands where a folder should be", "Name another folder."),
+    errno.EEXIST: ("a part of the path is a file, not a folder", "Name another folder."),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "Name another folder."),
 }
 

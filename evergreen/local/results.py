@@ -65,8 +65,10 @@ def _metrics(tasks: list[dict[str, Any]]) -> dict[str, Any]:
     return {}
 
 
-def _model(tasks: list[dict[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any] | None:
-    for component in ("push_model", "train_model", "resolve_model"):
+def _model(pipeline: str, tasks: list[dict[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The model a run made; for a pipeline that makes none, the one it used."""
+    made = ("push_model", "train_model")
+    for component in made if pipeline == "train" else (*made, "resolve_model"):
         for task in tasks:
             outputs = task["outputs"]
             if task["component"] == component and task["state"] == "succeeded" and outputs.get("digest"):
@@ -108,7 +110,7 @@ def collect(
         "tasks": tasks,
         "decisions": _decisions(tasks),
         "metrics": _metrics(tasks),
-        "model": _model(tasks, arguments),
+        "model": _model(pipeline, tasks, arguments),
         "artifacts": {
             f"{task['name']}.{key}": value
             for task in tasks
