@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from evergreen.project.model import ColumnType
-from evergreen.tables.infer import number_of, time_of
+from evergreen.tables.infer import number_of, spelled, time_of
 from evergreen.tables.kinds import Kind
-from evergreen.tables.sql import identifier, literal
+from evergreen.tables.sql import identifier
 
 SQL_TYPES: dict[ColumnType, str] = {
     "integer": "BIGINT",
@@ -16,6 +16,7 @@ SQL_TYPES: dict[ColumnType, str] = {
     "timestamp": "TIMESTAMP",
     "date": "DATE",
 }
+_BOOLEANS = (("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0"))
 # Integers are seconds, milliseconds or microseconds since 1970 when the largest is below these (year 2200).
 _EPOCHS = ((7.3e9, 1_000_000), (7.3e12, 1_000), (7.3e15, 1))
 
@@ -25,9 +26,8 @@ def present(column: str, spellings: Sequence[str], is_text: bool) -> str:
     name = identifier(column)
     if not spellings:
         return name
-    listing = ", ".join(literal(s.strip().lower()) for s in spellings)
-    text = f"lower(trim({name if is_text else f'CAST({name} AS VARCHAR)'}))"
-    return f"CASE WHEN {text} NOT IN ({listing}) THEN {name} END"
+    text = f"trim({name if is_text else f'CAST({name} AS VARCHAR)'})"
+    return f"CASE WHEN NOT {spelled(text, spellings)} THEN {name} END"
 
 
 def converted(
@@ -118,8 +118,8 @@ def _from_text(text: str, target: ColumnType, date_format: str, decimal: str) ->
         case "number":
             return f"CASE WHEN isfinite({number}) THEN {number} END"
         case "boolean":
-            yes, no = ("('true', 't', 'yes', 'y', '1')", "('false', 'f', 'no', 'n', '0')")
-            return f"CASE WHEN lower({text}) IN {yes} THEN TRUE WHEN lower({text}) IN {no} THEN FALSE END"
+            yes, no = (spelled(text, words) for words in _BOOLEANS)
+            return f"CASE WHEN {yes} THEN TRUE WHEN {no} THEN FALSE END"
         case "timestamp" | "date":
             time = time_of(text, date_format)
             time = f"coalesce(TRY_CAST({text} AS TIMESTAMP), {time})" if date_format else time

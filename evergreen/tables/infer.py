@@ -1,13 +1,15 @@
 """What a text column holds, counted over all of its rows in one pass: numbers, times, booleans, or words."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import duckdb
 
 from evergreen.tables.sql import identifier, literal
 
+Item = TypeVar("Item")
 Finding = Literal["empty", "boolean", "integer", "number", "timestamp", "date", "text", "mixed"]
 
 # How files without types spell "no value"; taken as missing only in a column whose other values are all
@@ -18,7 +20,7 @@ _TIME_FORMATS = ("", " %H:%M", " %H:%M:%S")
 _SAMPLE = 2_000
 # Every step of an expression holds a vector for each thread: wide tables are counted piece by piece.
 _COLUMNS_AT_ONCE = 24
-_LOOKS = "regexp_matches(v, '[0-9][-./ ,][0-9A-Za-z]')"
+_LOOKS = "regexp_matches(v, '[0-9][-./ ,][0-9A-Za-z]|^[A-Za-z]{3} [0-9]{1,2}, [0-9]{4}')"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,16 @@ class TextFinding:
 def cleaned(column: str) -> str:
     """SQL for a text column's value without spaces around it, NULL where it is a marker."""
     trimmed = f"trim({identifier(column)})"
-    return f"CASE WHEN lower({trimmed}) NOT IN ({', '.join(map(literal, MARKERS))}) THEN {trimmed} END"
+    return f"CASE WHEN NOT {spelled(trimmed, MARKERS)} THEN {trimmed} END"
+
+
+def spelled(sql: str, spellings: Sequence[str]) -> str:
+    """SQL for whether a trimmed text is one of some words, upper or lower case.
+
+    Not with IN: DuckDB turns a list of more than a few words into a hash join, one for each column.
+    """
+    words = "|".join(re.escape(s.strip().lower()) for s in spellings)
+    return f"regexp_full_match(lower({sql}), {literal(words)})"
 
 
 def number_of(sql: str, decimal: str = ".") -> str:
@@ -97,8 +108,8 @@ def inspect_text(
     return found
 
 
-def pieces(columns: Sequence[str]) -> list[Sequence[str]]:
-    """Columns in groups that one query can count in bounded memory."""
+def pieces(columns: Sequence[Item]) -> list[Sequence[Item]]:
+    """Columns (or their plans) in groups that one query can count in bounded memory."""
     return [columns[i : i + _COLUMNS_AT_ONCE] for i in range(0, len(columns), _COLUMNS_AT_ONCE)]
 
 

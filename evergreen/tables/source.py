@@ -16,6 +16,7 @@ from evergreen.tables.connection import connect, explained
 from evergreen.tables.convert import SQL_TYPES
 from evergreen.tables.csvfiles import looks_like_data
 from evergreen.tables.digest import content_digest
+from evergreen.tables.infer import pieces
 from evergreen.tables.locate import locate
 from evergreen.tables.manifest import SourceTable
 from evergreen.tables.names import missing_column
@@ -127,7 +128,9 @@ def _shaped(
     asked = _asked(project, name)
     with explained(table.where, "The file seems to be corrupt: write it again."):
         plans = plan_columns(con, table, asked)
-        misfits = check_misfits(con, table, plans)
+        misfits: dict[str, int] = {}
+        for some in pieces(plans):
+            misfits |= check_misfits(con, table, some)
         dropped = _write(con, table, plans, _limits(project, name, plans, clock), target)
     said = [f"column {p.name!r}: {n}" for p in plans for n in p.notes]
     for plan in plans:

@@ -209,3 +209,36 @@ def test_json_values_of_two_types_are_mixed(tmp_path):
 def test_json_that_cannot_be_read_is_refused(tmp_path, text, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, text, name="rows.jsonl")
+
+
+@pytest.mark.parametrize("given", ["number", "integer", "boolean", "timestamp", "text"])
+def test_many_columns_of_given_types_fit_in_memory(tmp_path, given):
+    value = {"boolean": "yes", "timestamp": "2024-01-02 03:04:05"}.get(given, "7")
+    names = [f"c{i}" for i in range(120)]
+    line = ",".join([value] * 119 + ["NA"])
+    text = ",".join([*names, "y"]) + "\n" + f"{line},1\n" * 500
+    resources = {"memory": "1GiB", "threads": 2}
+    result, table = read(tmp_path, text, source={"types": dict.fromkeys(names, given)}, resources=resources)
+    assert len(set(types(result).values()) - {"BIGINT"}) == (given != "integer")
+    assert table.shape == (500, 121)
+    assert table["c0"].notna().all() and table["c119"].isna().all() == (given != "text")
+
+
+def test_a_value_that_does_not_fit_is_found_in_the_last_of_many_columns(tmp_path):
+    names = [f"c{i}" for i in range(60)]
+    text = ",".join([*names, "y"]) + "\n" + "1," * 60 + "1\n" + "1," * 59 + "x,1\n"
+    with pytest.raises(DataError, match=r"column 'c59': 1 of 2 values do not fit type number \(rows 2;"):
+        read(tmp_path, text, source={"types": dict.fromkeys(names, "number")})
+
+
+@pytest.mark.parametrize("word", ["a.b", "(x)", "n|m", "\\d", "é", "it's", "[", "a b"])
+def test_words_for_missing_values_are_taken_by_the_letter(tmp_path, word):
+    text = f"x,y\n{word},0\n {word.upper()} ,1\n1.5,1\naxb,0\n"
+    _, table = read(tmp_path, text, repair={"rows": {"x": {"type": "text", "missing": [word]}}})
+    assert table["x"].isna().tolist() == [True, True, False, False]
+
+
+def test_dates_written_with_a_month_name_first_are_found(tmp_path):
+    result, table = read(tmp_path, 'd,y\n"Jan 01, 2024",0\n"Feb 29, 2024",1\n')
+    assert types(result)["d"] == "DATE"
+    assert [str(d) for d in table["d"]] == ["2024-01-01", "2024-02-29"]
