@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -137,13 +138,17 @@ def test_wrong_s3_credentials_or_no_server(workplace, project):
 def test_tampered_bundle(workplace, project):
     assert workplace.train(project).code == 0
     (model,) = (workplace.path / ".evergreen" / "store").rglob("versions/*/bundle/model.skops")
+    name = yaml.safe_load(project.read_text())["name"]
     blob = bytearray(model.read_bytes())
     blob[len(blob) // 2] ^= 1
     model.chmod(0o644)
     model.write_bytes(bytes(blob))
     done = workplace.evergreen("run", "predict_batch", "--project", str(project), "--root", "out")
     assert done.code == 2 and "model.skops" in done.err
-    served = workplace.evergreen("serve", "data@baseline", "--port", "0")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    served = workplace.evergreen("serve", f"{name}@baseline", "--port", str(port))
     assert served.code == 2 and "model.skops" in served.err
 
 

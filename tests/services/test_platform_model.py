@@ -31,7 +31,9 @@ from pathlib import Path
 from evergreen.local import platform, s3
 print(platform.up(Path(sys.argv[1]), s3_port=0)[0].pid)
 """
-HANGING_UP = UP.replace("print", "s3.takes_writes = lambda *_: False\nprint")
+# A test run in the background may have been started with SIGINT ignored, which children inherit.
+INTERRUPTIBLE = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+HANGING_UP = INTERRUPTIBLE + UP.replace("print", "s3.takes_writes = lambda *_: False\nprint")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from evergreen.errors import Fault, NotFoundError, StorageError
-from evergreen.storage import delta_options, fetch, open_store
+from evergreen.storage import delta_options, open_store
 
 pytestmark = pytest.mark.service
 
@@ -150,13 +150,6 @@ def test_delta_commits_of_many_writers_at_once_are_all_there(s3_root):
     assert table.version() == 16
     assert sorted(table.to_pyarrow_table()["n"].to_pylist()) == list(range(16))
     assert DeltaTable(uri, version=4, storage_options=options).to_pyarrow_table().num_rows == 4
-
-
-def test_a_delta_table_can_be_fetched_whole(s3_root, tmp_path):
-    uri, options = f"{s3_root}/table", delta_options(f"{s3_root}/table")
-    write_deltalake(uri, pa.table({"n": [1, 2, 3]}), storage_options=options)
-    folder = fetch(uri, tmp_path)
-    assert DeltaTable(str(folder)).to_pyarrow_table().num_rows == 3
 
 
 def test_delta_gives_a_dead_endpoint_up_in_seconds(s3_root):

@@ -38,6 +38,7 @@ def test_intervals_hold_the_value_in_order(rows, seed):
             assert one.low <= one.value + 1e-9 and one.value - 1e-9 <= one.high
 
 
+@pytest.mark.slow
 def test_ninety_percent_intervals_of_a_mean_cover_about_ninety_percent():
     inside, tries = 0, 300
     for seed in range(tries):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pandas as pd
+import pytest
 from history_tables import build, project_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -149,6 +150,7 @@ def same(found: object, expected: object) -> bool:
     return math.isclose(float(found), float(expected), rel_tol=1e-12, abs_tol=1e-12)
 
 
+@pytest.mark.slow
 @SLOW
 @given(cases)
 def test_every_feature_is_what_an_oracle_that_sees_only_the_past_says(case):
@@ -164,6 +166,7 @@ anything = st.builds(
 )
 
 
+@pytest.mark.slow
 @SLOW
 @given(cases, st.lists(anything, max_size=30), st.lists(anything, max_size=30), st.data())
 def test_no_event_that_was_not_yet_known_changes_a_bit_of_any_feature(case, first, second, data):

@@ -59,6 +59,7 @@ def test_by_time_the_cuts_come_nearest_to_the_fractions(tmp_path):
     assert {p: s.rows for p, s in result.parts.items()} == {"train": 60, "validation": 19, "test": 21}
 
 
+@pytest.mark.slow
 @slow_start
 @given(st.lists(st.integers(0, 40), min_size=80, max_size=200), st.integers(0, 3))
 def test_an_entity_stays_in_its_part_and_keeps_it_when_rows_are_added(tmp_path_factory, users, seed):

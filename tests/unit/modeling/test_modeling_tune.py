@@ -122,6 +122,7 @@ def test_out_of_time(splits):
     assert all(t.state in ("complete", "pruned", "unfinished") for t in study.trials)
 
 
+@pytest.mark.slow
 def test_bad_trials_are_pruned_and_lower_is_better(splits):
     space = {"learning_rate": {"choices": [0.1, 1e-6]}}
     model = {"estimator": "sklearn.ensemble.GradientBoostingClassifier", "params": {"n_estimators": 10}}

@@ -48,6 +48,7 @@ def profiles(tmp_path, parts):
     ]
 
 
+@pytest.mark.slow
 @quick
 @given(st.lists(rows, min_size=2, max_size=4))
 def test_parts_add_up_to_the_whole(tmp_path, parts):
@@ -63,6 +64,7 @@ def test_parts_add_up_to_the_whole(tmp_path, parts):
             assert got.m2 / size**2 == pytest.approx(expected.m2 / size**2, abs=1e-6)
 
 
+@pytest.mark.slow
 @quick
 @given(rows, rows, rows)
 def test_associative_and_commutative(tmp_path, a, b, c):

@@ -416,6 +416,7 @@ def test_the_same_table_gives_the_same_file(tmp_path: Path, base: pd.DataFrame) 
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_a_table_of_many_columns(made: Callable[..., Project], base: pd.DataFrame) -> None:
     numbers = np.random.default_rng(4).normal(size=(ROWS, 300)).round(3)
     wide = pd.DataFrame(numbers, columns=[f"n{i}" for i in range(300)])

@@ -38,6 +38,7 @@ names = st.text(
 plain = st.none() | st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | names
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(names, plain)
 def test_any_name_and_any_value_survive_quoting(name, value):
@@ -235,6 +236,7 @@ def test_the_digest_sees_every_change_of_content(tmp_path, change):
 pairs = st.tuples(st.none() | st.integers(-9, 9), st.none() | st.text("ab\0", max_size=3))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(pairs, max_size=30), st.data())
 def test_the_digest_of_a_sorted_query_is_that_of_the_sorted_rows(rows, data):
