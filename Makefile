@@ -37,7 +37,7 @@ test: $(READY) $(DATA) ## Every test: unit first, then real servers and local pi
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests/unit
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/services tests/pipelines
 
-test-unit: $(READY) ## Only the unit tests (under a minute)
+test-unit: $(READY) ## Only the fast unit tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/unit
 
 lint: $(READY) ## ruff, with the import rules between the floors, and mypy

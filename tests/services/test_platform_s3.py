@@ -119,9 +119,10 @@ def test_a_part_that_hangs_is_unwell(home):
 def test_a_taken_port_is_refused_by_name_and_nothing_is_started(home, inner):
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        taken.bind(("127.0.0.1", 0))
+        # A block below the system's own range, where no other test's connection sits by chance.
+        port = platform._free_block(home, "127.0.0.1", len(s3.PORTS)) + inner
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         with pytest.raises(InputError, match=rf"port {port} .*taken by process {os.getpid()} .*--s3-port"):
             platform.up(home, s3_port=port - inner)
     assert platform.status(home) == ()
