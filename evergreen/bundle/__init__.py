@@ -4,8 +4,9 @@ The names below load on first use, so that a server that runs the ONNX graph imp
 nor pandas.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evergreen.lazy import on_first_use
 
 if TYPE_CHECKING:
     from evergreen.bundle.load import Bundle, load_bundle
@@ -35,9 +36,4 @@ __all__ = [
     "verify",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load the module of a name on its first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_first_use(__name__, _HOMES)

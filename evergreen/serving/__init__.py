@@ -1,7 +1,8 @@
 """Serving: the model server, its metrics, and batch prediction."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evergreen.lazy import on_first_use
 
 if TYPE_CHECKING:
     from evergreen.serving.app import Limits
@@ -12,9 +13,4 @@ _HOMES = {"Limits": "app", "predict_batch": "batch", "serve": "server", "serve_b
 
 __all__ = ["Limits", "predict_batch", "serve", "serve_bundle"]
 
-
-def __getattr__(name: str) -> Any:
-    """Load the module of a name on its first use (PEP 562): the command line must start quickly."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_first_use(__name__, _HOMES)

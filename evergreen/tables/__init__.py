@@ -3,8 +3,9 @@
 The names below load on first use, so that importing this package costs nothing at the start of a command.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evergreen.lazy import on_first_use
 
 if TYPE_CHECKING:
     from evergreen.tables.connection import connect, explained
@@ -48,9 +49,4 @@ __all__ = [
     "write_query",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Load the module of a name on its first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = on_first_use(__name__, _HOMES)
