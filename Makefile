@@ -68,7 +68,7 @@ check: $(READY) lint docs golden ## Lint, regenerate everything, and fail when t
 lock: ## Resolve pyproject.toml anew into the hashed locks (needs uv on PATH)
 	uv pip compile pyproject.toml --extra serving --extra pipeline --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --quiet -o requirements.txt
-	uv pip compile pyproject.toml --extra serving --extra pipeline --extra local --extra dev -c requirements.txt \
+	uv pip compile pyproject.toml --extra serving --extra pipeline --extra local --extra spark --extra dev -c requirements.txt \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-dev.txt
 
 clean: ## Remove what can be made again (not .evergreen, which holds your models)

@@ -16,16 +16,16 @@ from evergreen.history.assemble import Work, assemble
 from evergreen.history.plan import GroupPlan, plan_groups
 from evergreen.history.roles import Roles, plan_roles, without_features
 from evergreen.history.spine import Spine, make_spine
+from evergreen.ingest.checks import duplicate_keys
+from evergreen.ingest.manifest import Ingested, read_manifest
+from evergreen.ingest.needed import label_key
+from evergreen.ingest.sqlsource import lock
 from evergreen.project.model import Project
-from evergreen.tables.checks import duplicate_keys
 from evergreen.tables.connection import connect
 from evergreen.tables.digest import content_digest
-from evergreen.tables.manifest import Ingested, read_manifest
 from evergreen.tables.meta import write_meta
 from evergreen.tables.names import listed
-from evergreen.tables.needed import label_key
 from evergreen.tables.parquet import columns, parts, scan
-from evergreen.tables.sqlsource import lock
 
 _log = log.get(__name__)
 PART = "data/part-00000.parquet"

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
 from evergreen.history.spine import ROW
-from evergreen.tables.checks import duplicate_keys
+from evergreen.ingest.checks import duplicate_keys
 from evergreen.tables.kinds import Kind, kind
 from evergreen.tables.parquet import file_scan, parts, scan
 from evergreen.tables.sql import identifier

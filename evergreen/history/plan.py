@@ -9,10 +9,10 @@ from typing import Literal
 from evergreen.errors import DataError
 from evergreen.history.expressions import check_condition, mentions
 from evergreen.history.roles import Catalog, Roles
+from evergreen.ingest.needed import join_columns
 from evergreen.project.model import Aggregate, AggregateFunction, FeatureGroup, Project, format_duration
 from evergreen.tables.kinds import kind
 from evergreen.tables.names import missing_column
-from evergreen.tables.needed import join_columns
 
 FeatureType = Literal["number", "category", "boolean"]
 _COUNTING = ("count", "distinct", "recency")

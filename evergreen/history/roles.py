@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from evergreen.ingest.needed import label_key
 from evergreen.project.model import Project
 from evergreen.tables.names import missing_column
-from evergreen.tables.needed import label_key
 
 
 @dataclass(frozen=True)

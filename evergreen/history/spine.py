@@ -9,11 +9,11 @@ import duckdb
 
 from evergreen.errors import DataError
 from evergreen.history.roles import Roles
+from evergreen.ingest.checks import check_key
+from evergreen.ingest.needed import label_key
 from evergreen.project.model import Project
-from evergreen.tables.checks import check_key
 from evergreen.tables.kinds import kind
 from evergreen.tables.names import listed
-from evergreen.tables.needed import label_key
 from evergreen.tables.parquet import scan, write_query
 from evergreen.tables.sql import identifier, literal
 

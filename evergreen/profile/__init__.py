@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from evergreen.lazy import on_first_use
 
 if TYPE_CHECKING:
-    from evergreen.profile.inference import infer_schema
-    from evergreen.profile.merging import merge
+    from evergreen.profile.counting.merging import merge
+    from evergreen.profile.counting.statistics import profile_table
     from evergreen.profile.model import Profile
-    from evergreen.profile.schema import Schema
-    from evergreen.profile.statistics import profile_table
-    from evergreen.profile.validation import validate
+    from evergreen.profile.schema.inference import infer_schema
+    from evergreen.profile.schema.model import Schema
+    from evergreen.profile.validation.validate import validate
 
 _HOMES = {
     "Profile": "model",
-    "Schema": "schema",
-    "infer_schema": "inference",
-    "merge": "merging",
-    "profile_table": "statistics",
-    "validate": "validation",
+    "Schema": "schema.model",
+    "infer_schema": "schema.inference",
+    "merge": "counting.merging",
+    "profile_table": "counting.statistics",
+    "validate": "validation.validate",
 }
 
 __all__ = ["Profile", "Schema", "infer_schema", "merge", "profile_table", "validate"]

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from evergreen.profile.inference import infer_schema
 from evergreen.profile.model import Profile
-from evergreen.profile.schema import Schema
+from evergreen.profile.schema.inference import infer_schema
+from evergreen.profile.schema.model import Schema
 
 
 def baseline_profile(bundle: Path) -> Profile | None:

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from evergreen.errors import DataError
-from evergreen.profile.sketch import Sketch
+from evergreen.profile.counting.sketch import Sketch
 
 Family = Literal["number", "boolean", "time", "text", "other"]
 Role = Literal["feature", "label", "key", "time"]

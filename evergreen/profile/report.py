@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from evergreen.profile.counting.sketch import RELATIVE_ERROR, TOP
 from evergreen.profile.model import Column, Profile
 from evergreen.profile.pictures import chart, moment
-from evergreen.profile.sketch import RELATIVE_ERROR, TOP
 from evergreen.reports.page import Section, details, figure, note, page, table, text, tiles
 from evergreen.reports.text import number, percent
 

@@ -7,16 +7,16 @@ from pathlib import Path
 import duckdb
 
 from evergreen.errors import DataError
+from evergreen.ingest.checks import check_misfits, unify
+from evergreen.ingest.infer import TextFinding, inspect_text
+from evergreen.ingest.locate import locate
+from evergreen.ingest.needed import Use
+from evergreen.ingest.shape import Asked, Raw, plan_columns
+from evergreen.ingest.stage import Staged, stage
 from evergreen.project.model import RepairPolicy, Source
 from evergreen.tables import columns, explained, kind, scan, write_query
-from evergreen.tables.checks import check_misfits, unify
-from evergreen.tables.infer import TextFinding, inspect_text
-from evergreen.tables.locate import locate
-from evergreen.tables.needed import Use
 from evergreen.tables.parquet import file_scan
-from evergreen.tables.shape import Asked, Raw, plan_columns
 from evergreen.tables.sql import identifier
-from evergreen.tables.stage import Staged, stage
 
 PART = "part-00000.parquet"
 _AT_ONCE = 16

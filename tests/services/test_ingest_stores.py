@@ -8,9 +8,9 @@ import pytest
 from deltalake import write_deltalake
 
 from evergreen.errors import DataError, StorageError
+from evergreen.ingest.ingest import ingest
 from evergreen.project.model import Project
 from evergreen.storage import delta_options, open_store
-from evergreen.tables.ingest import ingest
 
 ROWS = pa.table({"a": [1, 2, 3], "s": ["x", None, "ü"], "y": [0, 1, 0]})
 

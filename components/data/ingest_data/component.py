@@ -36,8 +36,8 @@ def ingest_data(
     with task("ingest_data", as_of=as_of, sources=sources):
         from pathlib import Path
 
+        from evergreen.ingest.task import ingest_with_report
         from evergreen.project import parse_project
-        from evergreen.tables.task import ingest_with_report
 
         parsed = parse_project(project)
         ingested = ingest_with_report(parsed, Path(tables.path), Path(report.path), as_of=as_of, only=sources)

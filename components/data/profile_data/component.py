@@ -32,8 +32,8 @@ def profile_data(
         from pathlib import Path
 
         from evergreen.files import write_text
+        from evergreen.profile.counting.statistics import profile_table
         from evergreen.profile.report import profile_page
-        from evergreen.profile.statistics import profile_table
         from evergreen.project import parse_project
 
         settings = parse_project(project)

@@ -40,9 +40,9 @@ def validate_data(
         from evergreen.files import write_text
         from evergreen.profile.baseline import baseline_profile
         from evergreen.profile.model import Profile
-        from evergreen.profile.schema import Schema
-        from evergreen.profile.validation import validate
-        from evergreen.profile.validation_report import validation_page
+        from evergreen.profile.schema.model import Schema
+        from evergreen.profile.validation.page import validation_page
+        from evergreen.profile.validation.validate import validate
         from evergreen.project import parse_project
 
         settings = parse_project(project)

@@ -6,15 +6,16 @@ from functools import partial
 from pathlib import Path as FilePath
 
 from evergreen.errors import DataError, EvergreenError
+from evergreen.ingest import checks
+from evergreen.ingest.needed import Use, sql_references, wanted_columns
+from evergreen.ingest.shape import Raw
+from evergreen.ingest.sqlsource import stage_query
 from evergreen.project.check.look import Look
 from evergreen.project.model import Source
 from evergreen.project.paths import is_remote
 from evergreen.project.peek import PART, open_view, shape_source, stage_source
 from evergreen.project.wording import Path
-from evergreen.tables import checks, columns, identifier
-from evergreen.tables.needed import Use, sql_references, wanted_columns
-from evergreen.tables.shape import Raw
-from evergreen.tables.sqlsource import stage_query
+from evergreen.tables import columns, identifier
 
 
 def open_sources(look: Look, scratch: FilePath) -> None:

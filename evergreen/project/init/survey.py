@@ -7,13 +7,13 @@ from pathlib import Path
 import duckdb
 
 from evergreen.errors import DataError
+from evergreen.ingest.convert import SQL_TYPES
+from evergreen.ingest.infer import TextFinding
+from evergreen.ingest.shape import Asked, Raw, plan_columns
 from evergreen.project.model import ColumnType, RepairPolicy, Source
 from evergreen.project.peek import inspected, stage_source, text_findings
 from evergreen.tables import columns, explained, identifier, kind
-from evergreen.tables.convert import SQL_TYPES
-from evergreen.tables.infer import TextFinding
 from evergreen.tables.kinds import Kind
-from evergreen.tables.shape import Asked, Raw, plan_columns
 
 FEW = 100
 """Up to this many different values are counted exactly."""

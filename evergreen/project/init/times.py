@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from evergreen.errors import InputError
+from evergreen.ingest.checks import CLOCK_SLACK
 from evergreen.project.init.survey import Column, Table
 from evergreen.tables import identifier, literal
-from evergreen.tables.checks import CLOCK_SLACK
 
 WINDOWS = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=7), timedelta(days=30),
            timedelta(days=90), timedelta(days=365))  # fmt: skip

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evergreen.history import TrainingSet, build_training_set
+from evergreen.ingest.manifest import Ingested, SourceTable, write_manifest
 from evergreen.project.model import Project
-from evergreen.tables.manifest import Ingested, SourceTable, write_manifest
 
 
 def write_tables(folder: Path, tables: Mapping[str, pa.Table | pd.DataFrame]) -> Path:

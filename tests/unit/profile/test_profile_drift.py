@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from evergreen.profile import profile_table
-from evergreen.profile.drift import compare, new_values_floor
+from evergreen.profile.validation.drift import compare, new_values_floor
 
 
 def both(table, before, now):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evergreen.errors import DataError
 from evergreen.profile import merge, profile_table
-from evergreen.profile.sketch import SIZE, TOP, Sketch
+from evergreen.profile.counting.sketch import SIZE, TOP, Sketch
 
 numbers = st.one_of(
     st.none(),

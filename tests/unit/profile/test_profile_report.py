@@ -4,7 +4,7 @@ import pytest
 
 from evergreen.profile import infer_schema, profile_table, validate
 from evergreen.profile.report import FOLDED, OPEN, profile_page
-from evergreen.profile.validation_report import validation_page
+from evergreen.profile.validation.page import validation_page
 from evergreen.project.model import DataGate, SliceBy
 
 EVIL = "<script>alert(1)</script>"

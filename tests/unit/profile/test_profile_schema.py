@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from evergreen.errors import DataError, ProjectError
 from evergreen.profile import Schema, infer_schema, profile_table
-from evergreen.profile.schema import ENVIRONMENTS, ColumnSchema
+from evergreen.profile.schema.model import ENVIRONMENTS, ColumnSchema
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 plain = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=10)

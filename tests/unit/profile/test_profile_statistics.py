@@ -5,8 +5,8 @@ import pytest
 
 from evergreen.errors import DataError
 from evergreen.profile import Profile, profile_table
-from evergreen.profile.counting import sketch
-from evergreen.profile.reading import readers
+from evergreen.profile.counting.aggregates import sketch
+from evergreen.profile.counting.reading import readers
 from evergreen.project.model import Resources, SliceBy
 from evergreen.tables import connect, scan
 

@@ -6,7 +6,7 @@ from evergreen.decisions import read, write
 from evergreen.errors import DataError
 from evergreen.profile import infer_schema, profile_table, validate
 from evergreen.profile.baseline import baseline_profile, schema_for
-from evergreen.profile.schema import ColumnSchema, Schema
+from evergreen.profile.schema.model import ColumnSchema, Schema
 from evergreen.project.model import DataGate
 
 ROLES = {"id": "key", "y": "label"}

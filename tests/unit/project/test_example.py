@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from evergreen.ingest.needed import needed_sources
 from evergreen.project import dump_project, load_project, parse_project
 from evergreen.project.check import check_project
-from evergreen.tables.needed import needed_sources
 
 FILE = Path(__file__).parents[3] / "examples" / "coupons" / "project.yaml"
 needs_data = pytest.mark.skipif(

@@ -9,10 +9,10 @@ import pytest
 from sklearn import datasets
 
 from evergreen.errors import InputError
+from evergreen.ingest.ingest import ingest
 from evergreen.project import Project, load_project
 from evergreen.project.check import check_project
 from evergreen.project.init import write_project
-from evergreen.tables.ingest import ingest
 
 ROWS = 300
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from evergreen.errors import DataError, StorageError
 from evergreen.files import write_text
+from evergreen.ingest.ingest import ingest, parse_as_of
+from evergreen.ingest.manifest import Ingested, SourceTable
 from evergreen.project.model import Project
 from evergreen.reports.page import Section, code, details, note, page, table, tiles
-from evergreen.tables.ingest import ingest, parse_as_of
 from evergreen.tables.kinds import kind
-from evergreen.tables.manifest import Ingested, SourceTable
 
 
 def ingest_with_report(

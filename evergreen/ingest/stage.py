@@ -10,11 +10,11 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from evergreen.errors import DataError, InputError
+from evergreen.ingest.csvfiles import csv_error, csv_relation
+from evergreen.ingest.locate import Found, is_remote
 from evergreen.project.model import Source
 from evergreen.storage import delta_options, open_store
 from evergreen.tables.connection import explained, translate
-from evergreen.tables.csvfiles import csv_error, csv_relation
-from evergreen.tables.locate import Found, is_remote
 from evergreen.tables.names import did_you_mean, listed
 from evergreen.tables.parquet import file_scan, write_query
 from evergreen.tables.sql import literal
@@ -64,7 +64,7 @@ def stage(
     Args:
         con: An open connection.
         source: The source's section of the project file.
-        found: Its files, from `evergreen.tables.locate`.
+        found: Its files, from `evergreen.ingest.locate`.
         scratch: An empty local folder.
         endpoint: Of the S3 server; default: from the environment.
 

@@ -3,7 +3,7 @@
 import math
 
 from evergreen.profile.model import Column, Profile, Scalar
-from evergreen.profile.schema import ColumnSchema, Schema
+from evergreen.profile.schema.model import ColumnSchema, Schema
 
 # A text or a label with so few values, each seen so often on average, is taken to have no others.
 _DOMAIN = 50

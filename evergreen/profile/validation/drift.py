@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from evergreen.profile import distances
 from evergreen.profile.model import Column, Numbers, Values
+from evergreen.profile.validation import distances
 
 # A bin is kept apart when the smaller sample would put about so many rows in it.
 _ROWS_A_BIN = 10

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from evergreen.decisions import Mode
-from evergreen.profile.drift import new_values_floor
-from evergreen.profile.findings import Finding, no, rows_text, softened
+from evergreen.profile.counting.reading import Reader
 from evergreen.profile.model import Column
-from evergreen.profile.reading import Reader
-from evergreen.profile.samples import Sampler
-from evergreen.profile.schema import Schema
+from evergreen.profile.schema.model import Schema
+from evergreen.profile.validation.drift import new_values_floor
+from evergreen.profile.validation.findings import Finding, no, rows_text, softened
+from evergreen.profile.validation.samples import Sampler
 from evergreen.project.model import DataGate
 from evergreen.reports.text import percent
 from evergreen.tables import literal

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evergreen.decisions import Decision, Mode
-from evergreen.profile.anomalies import RULES, SchemaCheck
-from evergreen.profile.drift import SMALL, Drift, compare
-from evergreen.profile.findings import GATE, Finding, no, rows_text, softened
+from evergreen.profile.counting.reading import readers
+from evergreen.profile.counting.statistics import profile_table
 from evergreen.profile.model import Column, Profile
-from evergreen.profile.novelty import new_values
-from evergreen.profile.reading import readers
-from evergreen.profile.samples import Sampler
-from evergreen.profile.schema import Schema
+from evergreen.profile.schema.model import Schema
 from evergreen.profile.source import Source
-from evergreen.profile.statistics import profile_table
+from evergreen.profile.validation.anomalies import RULES, SchemaCheck
+from evergreen.profile.validation.drift import SMALL, Drift, compare
+from evergreen.profile.validation.findings import GATE, Finding, no, rows_text, softened
+from evergreen.profile.validation.novelty import new_values
+from evergreen.profile.validation.samples import Sampler
 from evergreen.project.model import DataGate, Resources
 from evergreen.reports.text import number, percent
 from evergreen.tables import connect, explained

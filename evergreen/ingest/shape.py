@@ -7,11 +7,11 @@ from typing import Literal
 import duckdb
 
 from evergreen.errors import DataError
+from evergreen.ingest.convert import SQL_TYPES, converted, fitted, natural, present, tidied
+from evergreen.ingest.infer import MARKERS, TextFinding, inspect_text, pieces
+from evergreen.ingest.needed import Use
 from evergreen.project.model import ColumnType, RepairPolicy, Source
-from evergreen.tables.convert import SQL_TYPES, converted, fitted, natural, present, tidied
-from evergreen.tables.infer import MARKERS, TextFinding, inspect_text, pieces
 from evergreen.tables.kinds import kind
-from evergreen.tables.needed import Use
 from evergreen.tables.sql import identifier
 
 

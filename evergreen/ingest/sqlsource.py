@@ -5,12 +5,12 @@ from pathlib import Path
 import duckdb
 
 from evergreen.errors import DataError
+from evergreen.ingest.needed import sql_references
+from evergreen.ingest.stage import Staged
 from evergreen.project.model import Project, Resources
 from evergreen.tables.connection import connect, translate
-from evergreen.tables.needed import sql_references
 from evergreen.tables.parquet import escaped, parts, scan, write_query
 from evergreen.tables.sql import identifier, literal
-from evergreen.tables.stage import Staged
 
 
 def stage_query(project: Project, name: str, tables: Path, scratch: Path) -> Staged:

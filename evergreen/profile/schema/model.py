@@ -94,7 +94,7 @@ class Schema:
         Raises:
             ProjectError: with every fault, its line, what was found and what was expected.
         """
-        from evergreen.profile.schema_file import parse
+        from evergreen.profile.schema.file import parse
 
         return parse(text, where)
 

@@ -7,8 +7,8 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen.profile.counting import ranked, value_counts
-from evergreen.profile.layout import (
+from evergreen.profile.counting.aggregates import ranked, value_counts
+from evergreen.profile.counting.layout import (
     DISCRETE,
     FREQUENT,
     LISTED,
@@ -17,8 +17,8 @@ from evergreen.profile.layout import (
     layout_of,
     number_layout,
 )
+from evergreen.profile.counting.reading import BATCH, Reader
 from evergreen.profile.model import Profile, Role, Scalar
-from evergreen.profile.reading import BATCH, Reader
 from evergreen.tables import identifier
 
 SAMPLE_ROWS = 100_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from evergreen.profile.reading import Reader
+from evergreen.profile.counting.reading import Reader
 from evergreen.reports.text import number
 from evergreen.tables import identifiers
 

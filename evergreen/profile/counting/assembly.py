@@ -6,10 +6,17 @@ from typing import Any
 
 import duckdb
 
-from evergreen.profile.counting import Scale, bins, listed, measure_request, survey_request, value_counts
-from evergreen.profile.layout import ColumnLayout
+from evergreen.profile.counting.aggregates import (
+    Scale,
+    bins,
+    listed,
+    measure_request,
+    survey_request,
+    value_counts,
+)
+from evergreen.profile.counting.layout import ColumnLayout
+from evergreen.profile.counting.reading import Reader, collect
 from evergreen.profile.model import Column, Lengths, Numbers, Role, Scalar
-from evergreen.profile.reading import Reader, collect
 
 Survey = Mapping[str, Any]
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from evergreen.ingest.infer import number_of, spelled, time_of
 from evergreen.project.model import ColumnType
-from evergreen.tables.infer import number_of, spelled, time_of
 from evergreen.tables.kinds import Kind
 from evergreen.tables.sql import identifier
 

@@ -1,6 +1,6 @@
 """CSV as text first: the dialect from the header line, every column as text, faults with their line number.
 
-Types are found later, over all rows at once (`evergreen.tables.infer`), so that one odd value in row 900,000
+Types are found later, over all rows at once (`evergreen.ingest.infer`), so that one odd value in row 900,000
 is a finding about a column and not a parser's failure.
 """
 

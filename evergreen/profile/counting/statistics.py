@@ -6,12 +6,12 @@ from pathlib import Path
 
 import duckdb
 
-from evergreen.profile.assembly import Plan, Survey, count_columns, survey
-from evergreen.profile.counting import hashing, sketch, value_sketch
+from evergreen.profile.counting.aggregates import hashing, sketch, value_sketch
+from evergreen.profile.counting.assembly import Plan, Survey, count_columns, survey
+from evergreen.profile.counting.planning import Planner
+from evergreen.profile.counting.reading import Reader, readers
+from evergreen.profile.counting.slicing import group_sql
 from evergreen.profile.model import Column, Profile, Role, Slice
-from evergreen.profile.planning import Planner
-from evergreen.profile.reading import Reader, readers
-from evergreen.profile.slicing import group_sql
 from evergreen.profile.source import Source
 from evergreen.project.model import Resources, SliceBy
 from evergreen.tables import connect, explained, identifiers

@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from evergreen.ingest.ingest import ingest
+from evergreen.ingest.manifest import Ingested
 from evergreen.project.model import Project
-from evergreen.tables.ingest import ingest
-from evergreen.tables.manifest import Ingested
 
 
 def project_of(

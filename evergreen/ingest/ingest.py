@@ -6,10 +6,10 @@ from pathlib import Path
 
 from evergreen.errors import DataError
 from evergreen.files import aside
+from evergreen.ingest.manifest import Ingested, SourceTable, write_manifest
+from evergreen.ingest.needed import needed_sources, sql_references
+from evergreen.ingest.source import Clock, ingest_source
 from evergreen.project.model import Project
-from evergreen.tables.manifest import Ingested, SourceTable, write_manifest
-from evergreen.tables.needed import needed_sources, sql_references
-from evergreen.tables.source import Clock, ingest_source
 
 
 def parse_as_of(text: str) -> datetime | None:

@@ -8,14 +8,14 @@ import duckdb
 import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
+from evergreen.ingest.needed import wanted_columns
+from evergreen.ingest.shape import ColumnPlan, Raw, misfits
+from evergreen.ingest.stage import Staged
 from evergreen.project.model import Project
 from evergreen.tables.kinds import Kind, kind
 from evergreen.tables.names import check_names, missing_column
-from evergreen.tables.needed import wanted_columns
 from evergreen.tables.parquet import columns, file_scan
-from evergreen.tables.shape import ColumnPlan, Raw, misfits
 from evergreen.tables.sql import identifier, identifiers, literal
-from evergreen.tables.stage import Staged
 
 # A time without a zone may be local time, up to 14 hours ahead of UTC.
 CLOCK_SLACK = timedelta(hours=14)

@@ -3,7 +3,7 @@
 from functools import reduce
 
 from evergreen.errors import DataError
-from evergreen.profile.counting import ranked
+from evergreen.profile.counting.aggregates import ranked
 from evergreen.profile.model import Bins, Column, Lengths, Numbers, Profile, Slice, Values
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from evergreen.decisions import Mode
-from evergreen.profile.findings import Finding, no, rows_text, softened
+from evergreen.profile.counting.reading import Reader, Request, collect
 from evergreen.profile.model import FAMILIES, Column, Profile
-from evergreen.profile.reading import Reader, Request, collect
-from evergreen.profile.samples import Sampler
-from evergreen.profile.schema import ColumnSchema, Schema
+from evergreen.profile.schema.model import ColumnSchema, Schema
+from evergreen.profile.validation.findings import Finding, no, rows_text, softened
+from evergreen.profile.validation.samples import Sampler
 from evergreen.project.wording import did_you_mean
 from evergreen.reports.text import number, percent
 from evergreen.tables import literal

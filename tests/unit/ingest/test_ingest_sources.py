@@ -12,9 +12,9 @@ from deltalake import write_deltalake
 from ingest_cases import ingested, project_of, write
 
 from evergreen.errors import DataError, StorageError
-from evergreen.tables.ingest import ingest, parse_as_of
-from evergreen.tables.manifest import read_manifest
-from evergreen.tables.task import ingest_with_report
+from evergreen.ingest.ingest import ingest, parse_as_of
+from evergreen.ingest.manifest import read_manifest
+from evergreen.ingest.task import ingest_with_report
 
 ROWS = pa.table({"a": [1, 2, 3], "y": [0, 1, 0]})
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from evergreen.errors import Problem, ProjectError
-from evergreen.profile.schema import ENVIRONMENTS, TOLERANCE, TYPES, ColumnSchema, Schema
+from evergreen.profile.schema.model import ENVIRONMENTS, TOLERANCE, TYPES, ColumnSchema, Schema
 from evergreen.project.document import Document, read_document
 from evergreen.project.wording import Path, did_you_mean, listed, shown
 

@@ -1,9 +1,9 @@
 """What the data gate found, as a page: decisions, rows and values behind them, and what moved."""
 
-from evergreen.profile.drift import SMALL, Drift
 from evergreen.profile.model import Profile
 from evergreen.profile.report import distributions
-from evergreen.profile.validation import Validation
+from evergreen.profile.validation.drift import SMALL, Drift
+from evergreen.profile.validation.validate import Validation
 from evergreen.reports.page import Section, chip, decisions_table, details, note, page, table, worst
 from evergreen.reports.text import number, percent
 

@@ -10,22 +10,22 @@ import duckdb
 
 from evergreen import log
 from evergreen.errors import DataError
+from evergreen.ingest.checks import CLOCK_SLACK, check_key, check_misfits, check_time, check_wanted, unify
+from evergreen.ingest.convert import SQL_TYPES
+from evergreen.ingest.csvfiles import looks_like_data
+from evergreen.ingest.infer import pieces
+from evergreen.ingest.locate import locate
+from evergreen.ingest.manifest import SourceTable
+from evergreen.ingest.needed import Use, label_key, wanted_columns
+from evergreen.ingest.shape import Asked, ColumnPlan, Raw, plan_columns
+from evergreen.ingest.sqlsource import stage_query
+from evergreen.ingest.stage import Staged, stage
 from evergreen.project.model import Project
-from evergreen.tables.checks import CLOCK_SLACK, check_key, check_misfits, check_time, check_wanted, unify
 from evergreen.tables.connection import connect, explained
-from evergreen.tables.convert import SQL_TYPES
-from evergreen.tables.csvfiles import looks_like_data
 from evergreen.tables.digest import content_digest
-from evergreen.tables.infer import pieces
-from evergreen.tables.locate import locate
-from evergreen.tables.manifest import SourceTable
 from evergreen.tables.names import missing_column
-from evergreen.tables.needed import Use, label_key, wanted_columns
 from evergreen.tables.parquet import columns, file_scan, scan, write_query
-from evergreen.tables.shape import Asked, ColumnPlan, Raw, plan_columns
 from evergreen.tables.sql import identifier, literal
-from evergreen.tables.sqlsource import stage_query
-from evergreen.tables.stage import Staged, stage
 
 _log = log.get(__name__)
 PART = "part-00000.parquet"

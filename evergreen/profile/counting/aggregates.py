@@ -8,10 +8,10 @@ from typing import Any
 
 import duckdb
 
-from evergreen.profile.layout import ColumnLayout
+from evergreen.profile.counting.layout import ColumnLayout
+from evergreen.profile.counting.reading import Reader, Request
+from evergreen.profile.counting.sketch import SIZE, TOP, Sketch
 from evergreen.profile.model import Bins, Scalar, Values
-from evergreen.profile.reading import Reader, Request
-from evergreen.profile.sketch import SIZE, TOP, Sketch
 from evergreen.tables import literal
 
 # Fixed-point bits of the sums: |y| ≤ 2 and y² ≤ 4 below, and a BIGINT has 63 bits.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from evergreen.errors import DataError
+from evergreen.profile.counting.reading import Reader
 from evergreen.profile.model import Profile
-from evergreen.profile.reading import Reader
 from evergreen.project.model import SliceBy
 from evergreen.project.wording import did_you_mean, listed
 from evergreen.reports.text import number

@@ -1,0 +1,1 @@
+"""Exact counts: layouts, passes over the rows, slices, merging."""

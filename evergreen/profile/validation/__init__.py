@@ -1,0 +1,1 @@
+"""A table against schema, volume and baseline: findings, drift, decisions and their page."""
