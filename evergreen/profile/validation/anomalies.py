@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from evergreen.decisions import Mode
+from evergreen.findings import Finding, no, rows_text, softened
 from evergreen.profile.counting.reading import Reader, Request, collect
 from evergreen.profile.model import FAMILIES, Column, Profile
 from evergreen.profile.schema.model import ColumnSchema, Schema
-from evergreen.profile.validation.findings import Finding, no, rows_text, softened
 from evergreen.profile.validation.samples import Sampler
 from evergreen.project.wording import did_you_mean
 from evergreen.reports.text import number, percent

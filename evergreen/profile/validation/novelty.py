@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from evergreen.decisions import Mode
+from evergreen.findings import Finding, no, rows_text, softened
 from evergreen.profile.counting.reading import Reader
 from evergreen.profile.model import Column
 from evergreen.profile.schema.model import Schema
 from evergreen.profile.validation.drift import new_values_floor
-from evergreen.profile.validation.findings import Finding, no, rows_text, softened
 from evergreen.profile.validation.samples import Sampler
 from evergreen.project.model import DataGate
 from evergreen.reports.text import percent

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evergreen.decisions import Decision, Mode
+from evergreen.findings import GATE, Finding, no, rows_text, softened, worst_first
 from evergreen.profile.counting.reading import readers
 from evergreen.profile.counting.statistics import profile_table
 from evergreen.profile.model import Column, Profile
@@ -12,7 +13,6 @@ from evergreen.profile.schema.model import Schema
 from evergreen.profile.source import Source
 from evergreen.profile.validation.anomalies import RULES, SchemaCheck
 from evergreen.profile.validation.drift import SMALL, Drift, compare
-from evergreen.profile.validation.findings import GATE, Finding, no, rows_text, softened
 from evergreen.profile.validation.novelty import new_values
 from evergreen.profile.validation.samples import Sampler
 from evergreen.project.model import DataGate, Resources
@@ -86,7 +86,7 @@ def validate(
     found += _empty_columns(own, gate) + _volume(own.rows, baseline, gate)
     drifts = _drifts(pairs)
     moved += [f for d in drifts if (f := _drift_finding(d, gate))]
-    ranked = sorted([*found, *moved], key=lambda f: ("fail", "warn", "skip", "pass").index(f.severity))
+    ranked = worst_first([*found, *moved])
     decisions = [*(f.decision() for f in ranked), *_passes(found, own, baseline, gate)]
     decisions += _drift_rest(drifts, moved, baseline, gate)
     return Validation(tuple(decisions), tuple(ranked), tuple(drifts), current)

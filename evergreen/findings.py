@@ -1,6 +1,8 @@
-"""What a check of a table found, and how it reads as a decision of the data gate."""
+"""What a check of data found, and how it reads as a decision record and as a line of `--json`."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from evergreen.decisions import Decision, Mode, Verdict, verdict
 from evergreen.reports.text import number, percent
@@ -25,6 +27,7 @@ class Finding:
         keys: Some of the rows, by key.
         examples: Some of the values with their counts; for the report, never for a log.
         slice: `overall`, or the slice's name.
+        gate: The gate that decides on it, such as `data`, `labels`, `repair` or `skew`.
     """
 
     rule: str
@@ -39,11 +42,12 @@ class Finding:
     keys: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     slice: str = "overall"
+    gate: str = GATE
 
     def decision(self) -> Decision:
         """The finding as a decision record."""
         return Decision(
-            gate=GATE,
+            gate=self.gate,
             check=f"{self.rule}({self.column})" if self.column else self.rule,
             verdict=self.severity,
             reason=self.reason,
@@ -54,6 +58,21 @@ class Finding:
             evidence=f"rows {'; '.join(self.keys)}" if self.keys else "",
         )
 
+    def record(self) -> dict[str, Any]:
+        """The finding as `--json` prints it."""
+        return {
+            "rule": self.rule,
+            "column": self.column,
+            "slice": self.slice,
+            "severity": self.severity,
+            "observed": self.observed,
+            "threshold": self.threshold,
+            "count": self.count,
+            "share": self.share,
+            "keys": list(self.keys),
+            "reason": self.reason,
+        }
+
 
 def softened(mode: Mode) -> Mode:
     """The mode of a check that warns at most."""
@@ -63,11 +82,18 @@ def softened(mode: Mode) -> Mode:
 def no(
     rule: str, column: str, mode: Mode, reason: str, *, observed: float | str | None = None,
     threshold: float | str | None = None, count: int | None = None, share: float | None = None,
-    keys: tuple[str, ...] = (), examples: tuple[str, ...] = (),
+    keys: tuple[str, ...] = (), examples: tuple[str, ...] = (), slice: str = "overall", gate: str = GATE,
 ) -> Finding:  # fmt: skip
     """A finding whose severity follows from the mode."""
     severity = verdict(False, mode)
-    return Finding(rule, column, severity, mode, reason, observed, threshold, count, share, keys, examples)
+    return Finding(
+        rule, column, severity, mode, reason, observed, threshold, count, share, keys, examples, slice, gate
+    )
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings by severity, otherwise in their order."""
+    return sorted(findings, key=lambda f: ("fail", "warn", "skip", "pass").index(f.severity))
 
 
 def rows_text(count: int, rows: int) -> str:
