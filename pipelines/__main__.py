@@ -5,7 +5,6 @@ never pays for importing kfp, and a run can be stopped as one process group.
 """
 
 import argparse
-import difflib
 import json
 import os
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.errors import EvergreenError, InputError
+from evergreen.near import did_you_mean
 from pipelines._catalog import component_names, load_component, load_pipeline, pipeline_names
 
 
@@ -45,12 +45,11 @@ def check_arguments(spec: Any, arguments: dict[str, Any]) -> None:
     known = sorted(spec.root.input_definitions.parameters)
     for name in arguments:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
             raise InputError(
                 f"parameter {name}",
                 "the pipeline has no such parameter",
                 f"one of {', '.join(known)}",
-                f"Did you mean {near[0]}?" if near else "",
+                did_you_mean(name, known),
             )
 
 

@@ -6,13 +6,13 @@ text where a value is missing. Training, the native pipeline and the ONNX graph 
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from evergreen.bundle.signature import Input, Signature
 from evergreen.errors import InputError
+from evergreen.near import nearest
 
 MISSING_TEXT = ""
 LARGEST = float(np.finfo(np.float32).max)
@@ -30,8 +30,8 @@ def check_columns(signature: Signature, given: Iterable[str]) -> None:
     if not missing:
         return
     known = {i.name for i in signature.inputs}
-    near = get_close_matches(missing[0], [n for n in names if n not in known], n=1)
-    hint = f"Did you mean {missing[0]!r} by {near[0]!r}? " if near else ""
+    near = nearest(missing[0], [n for n in names if n not in known])
+    hint = f"Did you mean {missing[0]!r} by {near!r}? " if near else ""
     more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
     text = ", ".join(repr(m) for m in missing[:10]) + more
     raise InputError(

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from evergreen.project.model import Project
 
-PipelineName = Annotated[str, typer.Argument(metavar="PIPELINE", help="train or predict_batch.")]
+PipelineName = Annotated[str, typer.Argument(metavar="PIPELINE", help="prepare_data, train, predict_batch.")]
 ProjectFile = Annotated[Path, typer.Option("--project", help="The project file.")]
 Store = Annotated[str | None, typer.Option(help="Root of registry and snapshots: a folder, s3:// or gs://.")]
 Parameters = Annotated[list[str] | None, typer.Option("--param", metavar="K=V", help="A pipeline parameter.")]
@@ -40,20 +40,17 @@ def parse_parameters(pairs: list[str] | None) -> dict[str, Any]:
 
 
 def _check_pipeline(name: str) -> str:
-    import difflib
     from importlib.util import find_spec
 
     from evergreen.errors import InputError
+    from evergreen.near import did_you_mean
 
     found = find_spec("pipelines")
     folder = Path(found.origin).parent if found and found.origin else Path()
     names = sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
     name = name.replace("-", "_")
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        raise InputError(
-            "pipeline", f"{name!r}", f"one of {', '.join(names)}", f"Did you mean {near[0]}?" if near else ""
-        )
+        raise InputError("pipeline", f"{name!r}", f"one of {', '.join(names)}", did_you_mean(name, names))
     return name
 
 

@@ -16,8 +16,9 @@ from typing import IO, Any
 import duckdb
 
 from evergreen.errors import DataError
+from evergreen.near import did_you_mean
 from evergreen.tables.connection import translate
-from evergreen.tables.names import check_names, did_you_mean, listed
+from evergreen.tables.names import check_names, listed
 from evergreen.tables.sql import literal
 
 _DELIMITERS = ",;\t|"

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from evergreen.errors import DataError
+from evergreen.near import did_you_mean
 from evergreen.project.model import Source
 from evergreen.storage import open_store
-from evergreen.tables.names import did_you_mean, listed
+from evergreen.tables.names import listed
 
 _SPAN_PARTS = {"{YYYY}": r"\d{4}", "{MM}": r"\d{2}", "{DD}": r"\d{2}", "{HH}": r"\d{2}"}
 _TOKENS = re.compile(r"(\*\*/?|\*|\{YYYY\}|\{MM\}|\{DD\}|\{HH\})")

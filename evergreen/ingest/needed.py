@@ -8,9 +8,10 @@ from typing import Any, Literal
 import duckdb
 
 from evergreen.errors import DataError
+from evergreen.near import did_you_mean
 from evergreen.project.model import FeatureGroup, Project
 from evergreen.tables.connection import first_sentence
-from evergreen.tables.names import did_you_mean, listed
+from evergreen.tables.names import listed
 
 Use = Literal["named", "identity", "time", "label", "feature"]
 

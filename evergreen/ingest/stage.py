@@ -12,10 +12,11 @@ from deltalake.exceptions import DeltaError
 from evergreen.errors import DataError, InputError
 from evergreen.ingest.csvfiles import csv_error, csv_relation
 from evergreen.ingest.locate import Found, is_remote
+from evergreen.near import did_you_mean
 from evergreen.project.model import Source
 from evergreen.storage import delta_options, open_store
 from evergreen.tables.connection import explained, translate
-from evergreen.tables.names import did_you_mean, listed
+from evergreen.tables.names import listed
 from evergreen.tables.parquet import file_scan, write_query
 from evergreen.tables.sql import literal
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from evergreen.bundle.signature import Label, Task
 from evergreen.errors import DataError, InputError
+from evergreen.near import did_you_mean
 from evergreen.project.model import Project
 from evergreen.tables import kind
 
@@ -97,8 +97,7 @@ def _match(positive: Label, values: list[Label]) -> Label:
     for candidates in ([v for v in values if v == positive], [v for v in values if str(v) == str(positive)]):
         if candidates:
             return candidates[0]
-    near = get_close_matches(str(positive), [str(v) for v in values], n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]!r}?" if near else "Name one of them."
+    hint = did_you_mean(positive, values, "Name one of them.", cutoff=0.5)
     raise InputError(
         "label.positive", f"{positive!r} is not a value of the label", f"one of {_listed(values)}", hint
     )

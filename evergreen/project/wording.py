@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
+
+from evergreen.near import nearest
 
 Path = tuple[str | int, ...]
 
@@ -39,9 +40,8 @@ def shown(value: object) -> str:
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """`Did you mean `x`?` for the nearest known word, or nothing."""
-    by_lower = {k.lower(): k for k in known}
-    near = get_close_matches(str(word).lower(), list(by_lower), n=1, cutoff=0.6)
-    return f"Did you mean `{by_lower[near[0]]}`?" if near else ""
+    near = nearest(word, known)
+    return f"Did you mean `{near}`?" if near else ""
 
 
 def listed(words: list[str], limit: int = 20) -> str:

@@ -1,11 +1,11 @@
 """References to models, `name@alias` or `name@3`, and what to say about one that leads nowhere."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evergreen.errors import InputError, NotFoundError
+from evergreen.near import did_you_mean
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _EXPECTED = "a lower-case letter, then up to 62 lower-case letters, digits, _ or -"
@@ -61,7 +61,7 @@ def unknown(what: str, wanted: str, there: Iterable[str], where: str, remedy: st
     names = sorted(there, key=lambda n: (len(n), n) if n.isdigit() else (0, n))
     if not names:
         return NotFoundError(f"{what} {wanted}", f"not in {where}, which has none", remedy=remedy)
-    near = difflib.get_close_matches(wanted, names, 1)
     shown = ", ".join(names[-20:]) if len(names) > 20 else ", ".join(names)
-    guess = f"Did you mean {near[0]}?" if near else ""
-    return NotFoundError(f"{what} {wanted}", f"not in {where}", f"one of {shown}", guess)
+    return NotFoundError(
+        f"{what} {wanted}", f"not in {where}", f"one of {shown}", did_you_mean(wanted, names)
+    )

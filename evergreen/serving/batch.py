@@ -1,6 +1,7 @@
 """Batch prediction: gated on a blessing, sharded, resumable, the same bytes when run again."""
 
 import json
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,88 @@ def blessed_source(registry: "Registry", name: str, folder: Path) -> Source:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Job:
+    """A batch prediction that may begin: model and rows fit each other.
+
+    Attributes:
+        source: The model.
+        bundle: The same, loaded.
+        plan: What the shards are made of.
+        files: The rows' Parquet files, in order.
+        types: The Arrow type of every column of the rows.
+        place: Where in the store the shards are kept.
+    """
+
+    source: Source
+    bundle: Bundle
+    plan: Plan
+    files: tuple[Path, ...]
+    types: Mapping[str, pa.DataType]
+    place: "Store"
+
+    @classmethod
+    def of(cls, rows: Path, source: Source, store: "Store", settings: Settings) -> "Job":
+        """Check the model against the rows.
+
+        Args:
+            rows: A folder of `build_training_set`: `data/part-*.parquet` and `meta.json`.
+            source: The model; refused unless it is blessed.
+            store: The project's store.
+            settings: How to cut it.
+
+        Raises:
+            InputError: the model is not blessed; a column is missing, of another type, or named like an
+                output.
+            BundleError: the bundle was changed.
+            DataError: the rows are not sound Parquet.
+        """
+        if not source.blessed:
+            raise InputError(
+                f"model {source.name}@{source.version}", "is not blessed", "a version that passed the gate",
+                "Run the train pipeline, or name an alias of a blessed version.",
+            )  # fmt: skip
+        bundle = load_bundle(source.folder, threads=settings.threads)
+        files, meta = parts(Path(rows)), read_meta(Path(rows))
+        types = _types(files)
+        check_columns(bundle.signature, types)
+        plan = Plan(
+            f"{source.name}@{source.version}", bundle.digest, meta["digest"], _count(files, meta),
+            settings.shard_rows, _kept(meta, settings.keep, types, bundle),
+        )  # fmt: skip
+        return cls(source, bundle, plan, tuple(files), types, store.child(plan.prefix))
+
+    def do(self, shard: int, path: Path) -> bool:
+        """Put a shard at `path`: an earlier run's, where it is sound (then True), else computed and kept."""
+        if shards.fetch_sound(self.place, self.plan, shard, path):
+            return True
+        shards.write_shard(self.bundle, self.plan, shard, self.files, self.types, path)
+        shards.keep(self.place, self.plan, shard, path)
+        return False
+
+
+def predict_share(job: Job, share: int, shares: int) -> tuple[list[int], list[int]]:
+    """Compute and keep one task's share of the shards: those whose number leaves `share` modulo `shares`.
+
+    Returns:
+        The shards that were computed, and those that an earlier run had finished.
+
+    Raises:
+        InputError: when there is no such share.
+    """
+    if not 0 <= share < shares:
+        raise InputError("share", f"{share} of {shares}", "a number from 0 to the number of shares less one")
+    done: list[int] = []
+    skipped: list[int] = []
+    with tempfile.TemporaryDirectory(prefix="evergreen-predict-") as scratch:
+        for shard in range(share, job.plan.count, shares):
+            path = Path(scratch) / shards.part_name(shard)
+            (skipped if job.do(shard, path) else done).append(shard)
+            path.unlink()
+            _log.info("shard kept", extra={"shard": shard, "of": job.plan.count})
+    return done, skipped
+
+
 def predict_batch(
     rows: Path,
     source: Source,
@@ -126,42 +209,23 @@ def predict_batch(
         watch: Called after every shard with its number and whether it was skipped.
 
     Raises:
-        InputError: the model is not blessed; a column is missing, of another type, or named like an output.
-        BundleError: the bundle was changed.
-        DataError: the rows are not sound Parquet.
+        InputError, BundleError, DataError: as `Job.of`.
     """
-    if not source.blessed:
-        raise InputError(
-            f"model {source.name}@{source.version}", "is not blessed", "a version that passed the gate",
-            "Run the train pipeline, or name an alias of a blessed version.",
-        )  # fmt: skip
-    bundle = load_bundle(source.folder, threads=settings.threads)
-    files, meta = parts(Path(rows)), read_meta(Path(rows))
-    types = _types(files)
-    check_columns(bundle.signature, types)
-    plan = Plan(
-        f"{source.name}@{source.version}", bundle.digest, meta["digest"], _count(files, meta),
-        settings.shard_rows, _kept(meta, settings.keep, types, bundle),
-    )  # fmt: skip
-    place = store.child(plan.prefix)
+    job = Job.of(rows, source, store, settings)
+    plan, place = job.plan, job.place
     out.mkdir(parents=True, exist_ok=True)
-    done, skipped = [], []
+    done: list[int] = []
+    skipped: list[int] = []
     for shard in range(plan.count):
-        path = out / shards.part_name(shard)
-        if sound := shards.fetch_sound(place, plan, shard, path):
-            skipped.append(shard)
-        else:
-            shards.write_shard(bundle, plan, shard, files, types, path)
-            shards.keep(place, plan, shard, path)
-            done.append(shard)
+        sound = job.do(shard, out / shards.part_name(shard))
+        (skipped if sound else done).append(shard)
         watch(shard, sound)
     made = tuple(out / shards.part_name(shard) for shard in range(plan.count))
-    manifest = _manifest(plan, source, made)
-    write_meta(out, manifest, "manifest.json")
+    write_meta(out, _manifest(plan, source, made), "manifest.json")
     shards.tidy(place, plan)
     place.write("manifest.json", (out / "manifest.json").read_bytes())
     _log.info("predicted", extra={"rows": plan.rows, "done": len(done), "skipped": len(skipped)})
-    return BatchResult(plan, bundle, place.uri, tuple(done), tuple(skipped), made)
+    return BatchResult(plan, job.bundle, place.uri, tuple(done), tuple(skipped), made)
 
 
 def _types(files: Sequence[Path]) -> dict[str, pa.DataType]:

@@ -5,7 +5,6 @@ text for one. A value is checked by its JSON type, never converted from another 
 """
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from types import NoneType
 from typing import Any, NoReturn
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from evergreen.bundle.encode import MISSING_TEXT
 from evergreen.bundle.signature import Input, Signature
+from evergreen.near import did_you_mean
 from evergreen.serving.protocol import InferRequest, Refusal, RowsRequest, Tensor
 
 _INTEGERS = [f"{sign}INT{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)]
@@ -134,8 +134,7 @@ class Columns:
         )  # fmt: skip
 
     def _unknown(self, name: str) -> Refusal:
-        near = get_close_matches(name, list(self._places), n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else "The model's metadata lists them."
+        hint = did_you_mean(name, self._places, "The model's metadata lists them.")
         return schema_error(
             f"column {name[:80]!r}", "not one of the model's", "one of the model's columns", hint
         )

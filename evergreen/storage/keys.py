@@ -1,11 +1,11 @@
 """Keys and URIs: what may name an object, and how the parts are put together."""
 
-import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from evergreen.errors import StorageError
+from evergreen.near import nearest
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://(.*)$", re.DOTALL)
 _OTHER_NAMES = {"minio": "s3", "s3a": "s3", "s3n": "s3", "gcs": "gs", "https": "s3", "http": "s3"}
@@ -39,7 +39,7 @@ def parse_uri(uri: str) -> Place:
     if scheme == "file":
         return Place("file", "", _local(uri, rest))
     if scheme not in _KNOWN:
-        near = _OTHER_NAMES.get(scheme) or next(iter(difflib.get_close_matches(scheme, _KNOWN, 1)), "")
+        near = _OTHER_NAMES.get(scheme) or nearest(scheme, _KNOWN)
         remedy = f"Did you mean {near}://?" if near else "Use one of these."
         raise StorageError(uri, f"unknown scheme {scheme}://", "s3://, gs:// or a local path", remedy)
     bucket, _, path = rest.partition("/")

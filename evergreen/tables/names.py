@@ -1,9 +1,9 @@
 """Names of columns and sources in errors: which there are, which was meant, which stand twice."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 from evergreen.errors import DataError
+from evergreen.near import did_you_mean
 
 
 def missing_column(where: str, column: str, known: Iterable[str], field: str = "") -> DataError:
@@ -13,13 +13,6 @@ def missing_column(where: str, column: str, known: Iterable[str], field: str = "
     return DataError(
         where, f"no column {column!r}{asked}", f"one of {listed(known)}", did_you_mean(column, known)
     )
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question that names the nearest known word, or nothing."""
-    by_case = {k.casefold(): k for k in known}
-    near = get_close_matches(word.casefold(), by_case, n=1, cutoff=0.6)
-    return f"Did you mean {by_case[near[0]]!r}?" if near else ""
 
 
 def listed(names: Iterable[str], most: int = 12) -> str:

@@ -13,6 +13,7 @@ def predict_batch(
     predictions: dsl.Output[dsl.Dataset],
     report: dsl.Output[dsl.HTML],
     store: str = "",
+    receipts: dsl.Input[list[dsl.Artifact]] = None,
 ):
     """Predict every row of a table, shard by shard, with a model that the registry calls blessed.
 
@@ -26,6 +27,7 @@ def predict_batch(
         rows: Features as build_training_set makes them (purpose `predict`).
         model: The bundle, as resolve_model fetches it.
         store: Root of the store; empty takes EVERGREEN_STORE or the project's.
+        receipts: Of predict_shard tasks that did a part of the work; what they kept is not computed again.
 
     Returns:
         predictions: `part-*.parquet` with the keys, `prediction` and `probability` (or one a class), and

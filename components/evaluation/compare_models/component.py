@@ -14,6 +14,9 @@ def compare_models(
     data_decisions: dsl.Input[dsl.Artifact],
     decisions: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
+    repair_decisions: dsl.Input[dsl.Artifact] = None,
+    label_decisions: dsl.Input[dsl.Artifact] = None,
+    selection_decisions: dsl.Input[dsl.Artifact] = None,
 ) -> NamedTuple("Outputs", [("blessed", bool)]):
     """Bless a model, or stop the run with the reason as its last line (mode `fail`).
 
@@ -25,6 +28,9 @@ def compare_models(
         project: The project file's text; `gates.model` is used.
         evaluation: `evaluation.json` of `evaluate_model`.
         data_decisions: The decisions of `validate_data`; a no there is a no here.
+        repair_decisions: Those of `repair_data`.
+        label_decisions: Those of `validate_labels`.
+        selection_decisions: Those of `select_features`.
 
     Returns:
         decisions: One record for each bound and slice, written before the run stops.
@@ -45,7 +51,9 @@ def compare_models(
 
         gate = parse_project(project).gates.model
         measured = read_evaluation(Path(evaluation.path))
-        found = decide(gate, measured, records.read(Path(data_decisions.path)))
+        given = (data_decisions, repair_decisions, label_decisions, selection_decisions)
+        earlier = [d for file in given if file for d in records.read(Path(file.path))]
+        found = decide(gate, measured, earlier)
         records.write(Path(decisions.path), found)
         write_text(Path(report.path), gate_page(found, measured))
         decisions.metadata.update(blessed=blessed(found), checks=len(found))

@@ -28,7 +28,7 @@ def decide(
     Args:
         gate: `gates.model` of the project.
         evaluation: What `evergreen.modeling.evaluation.evaluate.read_evaluation` gives.
-        data_decisions: What the data gate decided; a `fail` there is one here.
+        data_decisions: What the gates on the data decided; a `fail` there is one here.
 
     Returns:
         One decision for each bound and slice; the model is blessed when none is `fail`.
@@ -57,11 +57,12 @@ def blessed(decisions: Iterable[Decision]) -> bool:
 
 
 def _data(decisions: Sequence[Decision]) -> Iterator[Decision]:
-    failed = [d for d in decisions if d.verdict == "fail"]
-    if failed:
+    """One line for each gate on the data that said no."""
+    for gate in dict.fromkeys(d.gate for d in decisions if d.verdict == "fail"):
+        failed = [d for d in decisions if d.verdict == "fail" and d.gate == gate]
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        reason = f"The data gate said no: {failed[0].reason}{more}"
-        yield Decision(GATE, "data gate", "fail", reason, evidence="data_decisions")
+        reason = f"The {gate} gate said no: {failed[0].reason}{more}"
+        yield Decision(GATE, f"{gate} gate", "fail", reason, evidence=f"decisions of gate {gate}")
 
 
 def _slices(evaluation: Mapping[str, Any], wanted: str, metric: str, where: str) -> list[str]:

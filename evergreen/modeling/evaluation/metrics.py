@@ -5,7 +5,6 @@ weights of the rows, which is what the bootstrap needs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from evergreen.errors import InputError
 from evergreen.modeling.evaluation import classes, numbers, ranking
 from evergreen.modeling.evaluation.sample import Formula, Sample, Undefined, Weights
 from evergreen.modeling.task import Target
+from evergreen.near import did_you_mean
 
 _HIGHER = {
     "accuracy": True,
@@ -105,8 +105,7 @@ def chosen_metrics(task: Task, primary: str | None, wanted: Sequence[str]) -> tu
     fitting = fitting_metrics(task)
     for name in [*wanted, *([primary] if primary else [])]:
         if name not in fitting:
-            near = get_close_matches(name, fitting, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]!r}?" if near else "Change `evaluation` in the project file."
+            hint = did_you_mean(name, fitting, "Change `evaluation` in the project file.", cutoff=0.5)
             raise InputError(
                 "evaluation", f"the metric {name!r} for a {task} task", f"one of {', '.join(fitting)}", hint
             )

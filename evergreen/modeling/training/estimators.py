@@ -3,7 +3,6 @@
 import importlib
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -12,6 +11,7 @@ from sklearn.utils import all_estimators
 from sklearn.utils._param_validation import InvalidParameterError
 
 from evergreen.errors import InputError
+from evergreen.near import did_you_mean, nearest
 
 _INSIDE = "Give it as a parameter: `params: {estimator: {use: sklearn.…, params: {…}}}`."
 
@@ -47,8 +47,8 @@ def resolve(path: str, where: str) -> type[BaseEstimator]:
     if inspect.isclass(found) and issubclass(found, BaseEstimator) and not inspect.isabstract(found):
         return found
     names = {p.rpartition(".")[2]: p for p in public_paths()}
-    near = get_close_matches(name, names, n=1, cutoff=0.6)
-    hint = f"Did you mean {names[near[0]]!r}?" if near else "See scikit-learn's API reference for the paths."
+    near = nearest(name, names)
+    hint = f"Did you mean {names[near]!r}?" if near else "See scikit-learn's API reference for the paths."
     raise InputError(where, f"{path!r} is no scikit-learn estimator or transformer", "an import path", hint)
 
 
@@ -118,8 +118,7 @@ def refuse_name(name: str, known: Mapping[str, Any], owner: str, where: str) -> 
         InputError: always; with the nearest name, and the valid ones.
     """
     own = [n for n in known if "__" not in n]
-    near = get_close_matches(name, known, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, known)
     raise InputError(
         f"{where}.{name}", f"{owner} has no such parameter", f"one of {', '.join(sorted(own))}", hint
     )

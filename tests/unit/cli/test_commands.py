@@ -30,7 +30,7 @@ def test_unknown_command_and_option_are_bad_input(capsys):
 def test_unknown_pipeline_is_named_with_those_that_exist(capsys, tmp_path):
     assert run(["run", "trian", "--project", str(tmp_path / "p.yaml")]) == 2
     message = capsys.readouterr().err
-    assert "trian" in message and "Did you mean train?" in message
+    assert "trian" in message and "Did you mean 'train'?" in message
 
 
 def test_parameters():

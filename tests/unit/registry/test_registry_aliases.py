@@ -88,12 +88,12 @@ def test_an_unblessed_version_is_no_baseline(registry, tmp_path):
     [
         (
             "chrun@baseline",
-            r"model chrun: not in the registry .*one of churn, coupons\. Did you mean churn\?",
+            r"model chrun: not in the registry .*one of churn, coupons\. Did you mean 'churn'\?",
         ),
         ("zzz@1", r"model zzz: not in .*one of churn, coupons$"),
         (
             "churn@baselin",
-            r"alias baselin: not in model churn .*one of baseline, mine\. Did you mean baseline\?",
+            r"alias baselin: not in model churn .*one of baseline, mine\. Did you mean 'baseline'\?",
         ),
         ("churn@9", r"version 9: not in model churn .*one of 1, 2, 3"),
         ("coupons@baseline", r"alias baseline: not in model coupons .*has none\. Name a version"),
@@ -119,7 +119,7 @@ def test_references_that_are_none_say_how_to_write_one(registry, ref):
 def test_a_move_to_a_version_that_is_not_there(registry):
     with pytest.raises(NotFoundError, match=r"version 7.*one of 1, 2, 3"):
         registry.move("churn", "baseline", 7, why="typo")
-    with pytest.raises(NotFoundError, match=r"model chur.*Did you mean churn"):
+    with pytest.raises(NotFoundError, match=r"model chur.*Did you mean 'churn'"):
         registry.move("chur", "baseline", 1, why="typo")
     with pytest.raises(InputError, match="alias"):
         registry.move("churn", "3", 1, why="a number is no alias")

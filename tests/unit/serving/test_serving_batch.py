@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evergreen.bundle import load_bundle
 from evergreen.errors import BundleError, DataError, InputError
 from evergreen.serving import batch, shards
-from evergreen.serving.batch import Settings, Source, predict_batch
+from evergreen.serving.batch import Job, Settings, Source, predict_batch, predict_share
 from evergreen.storage import open_store
 
 
@@ -98,6 +98,29 @@ def test_a_fresh_store_gives_the_same_bytes(bundles, write_rows, tmp_path):
     run(bundles, rows, tmp_path)
     predict_batch(rows, source(bundles), tmp_path / "b", open_store(str(tmp_path / "other")), Settings(100))
     assert files_of(tmp_path / "out") == files_of(tmp_path / "b")
+
+
+@pytest.mark.parametrize("shares", [1, 2, 5])
+def test_shares_together_do_each_shard_once_and_the_batch_then_computes_none(
+    bundles, write_rows, tmp_path, shares
+):
+    rows = write_rows(251)
+    alone = run(bundles, rows, tmp_path, out="alone")
+    store = open_store(str(tmp_path / "shared"))
+    job = Job.of(rows, source(bundles), store, Settings(100))
+    did = [predict_share(job, share, shares) for share in range(shares)]
+    assert sorted(shard for done, _ in did for shard in done) == [0, 1, 2]
+    assert predict_share(job, 0, shares)[0] == []
+    result = predict_batch(rows, source(bundles), tmp_path / "out", store, Settings(100))
+    assert (result.done, result.skipped) == ((), (0, 1, 2))
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "alone")
+    assert alone.done == (0, 1, 2)
+
+
+def test_a_share_that_is_none_of_the_shares_is_refused(bundles, write_rows, tmp_path):
+    job = Job.of(write_rows(20), source(bundles), open_store(str(tmp_path / "s")), Settings(100))
+    with pytest.raises(InputError, match="2 of 2"):
+        predict_share(job, 2, 2)
 
 
 @pytest.mark.parametrize("damage", ["tampered", "partial", "no receipt", "wild receipt", "no part"])

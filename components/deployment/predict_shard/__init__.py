@@ -1,0 +1,1 @@
+"""Predict one share of the shards of a batch."""
