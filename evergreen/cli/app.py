@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from evergreen.cli import platform, runs
+from evergreen.cli import (
+    assess,
+    data,
+    features,
+    labels,
+    media,
+    platform,
+    profile,
+    repair,
+    runs,
+    schema,
+    validate,
+)
 
 app = typer.Typer(
     name="evergreen",
@@ -83,3 +95,14 @@ app.command()(platform.down)
 app.command()(platform.status)
 app.command()(platform.serve)
 app.command()(platform.models)
+app.add_typer(labels.labels)
+app.command()(media.media)
+app.command()(assess.assess)
+app.command()(repair.repair)
+app.add_typer(data.data)
+app.command()(data.skew)
+app.command()(features.features)
+app.command()(validate.validate)
+app.command()(validate.diff)
+app.add_typer(schema.schema)
+app.command()(profile.profile)

@@ -34,7 +34,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class _Item:
+class Item:
     """One feature in a part: the column that holds it there, its final name, whether it is a time."""
 
     column: str
@@ -47,7 +47,7 @@ class _Part:
     """Features of one group in a Parquet file keyed by row number; no path: columns of the spine itself."""
 
     path: Path | None
-    items: tuple[_Item, ...]
+    items: tuple[Item, ...]
 
 
 def assemble(work: Work, roles: Roles, plans: Sequence[GroupPlan], target: Path) -> int:
@@ -69,15 +69,14 @@ def assemble(work: Work, roles: Roles, plans: Sequence[GroupPlan], target: Path)
         if part.path is not None:
             alias = f"p{index}"
             joins += f" LEFT JOIN {file_scan([part.path])} AS {alias} ON {alias}.{ROW} = s.{ROW}"
-        items += [
-            _item_sql(alias, item, roles.time is not None or roles.label is None) for item in part.items
-        ]
+        items += [item_sql(alias, item, roles.time is not None or roles.label is None) for item in part.items]
     order = ", ".join([*(f"s.{identifier(c)} NULLS LAST" for c in roles.key), f"s.{ROW}"])
     query = f"SELECT {', '.join(items)} FROM {scan(work.spine.path)} AS s{joins} ORDER BY {order}"
     return write_query(work.con, query, target, where="training set")
 
 
-def _item_sql(alias: str, item: _Item, has_instant: bool) -> str:
+def item_sql(alias: str, item: Item, has_instant: bool) -> str:
+    """SQL for a feature under its final name; a time becomes its age in days at the row's instant."""
     value = f"{alias}.{identifier(item.column)}"
     if item.is_time:
         moment = f"epoch_us(CAST({value} AS TIMESTAMP))"
@@ -99,11 +98,11 @@ def _parts(work: Work, plan: GroupPlan, index: int) -> list[_Part]:
     memory = int(memory_bytes(work.project.resources) * _SHARE_OF_CHUNK)
     write_group(work.con, plan, keys, work.spine.path, source, path, memory)
     latest = _own(plan) if plan.own else _latest(work, plan, path, index)
-    return [latest, _Part(path, tuple(_Item(f"a{i}", f.name) for i, f in enumerate(plan.aggregates)))]
+    return [latest, _Part(path, tuple(Item(f"a{i}", f.name) for i, f in enumerate(plan.aggregates)))]
 
 
 def _own(plan: GroupPlan) -> _Part:
-    return _Part(None, tuple(_Item(f.column, f.name, f.is_time) for f in plan.columns))
+    return _Part(None, tuple(Item(f.column, f.name, f.is_time) for f in plan.columns))
 
 
 def _constants(work: Work, plan: GroupPlan, keys: Keys, index: int) -> _Part:
@@ -129,5 +128,5 @@ def _renamed(plan: GroupPlan) -> str:
     return ", ".join(f"{identifier(f.column)} AS f{i}" for i, f in enumerate(plan.columns))
 
 
-def _items(plan: GroupPlan) -> tuple[_Item, ...]:
-    return tuple(_Item(f"f{i}", f.name, f.is_time) for i, f in enumerate(plan.columns))
+def _items(plan: GroupPlan) -> tuple[Item, ...]:
+    return tuple(Item(f"f{i}", f.name, f.is_time) for i, f in enumerate(plan.columns))

@@ -14,12 +14,14 @@ from evergreen.errors import DataError
 from evergreen.files import aside
 from evergreen.history.assemble import Work, assemble
 from evergreen.history.plan import GroupPlan, plan_groups
+from evergreen.history.reviewed import apply_reviewed, review_alerts, reviewed_meta
 from evergreen.history.roles import Roles, plan_roles, without_features
 from evergreen.history.spine import Spine, make_spine
 from evergreen.ingest.checks import duplicate_keys
 from evergreen.ingest.manifest import Ingested, read_manifest
 from evergreen.ingest.needed import label_key
 from evergreen.ingest.sqlsource import lock
+from evergreen.labels.ledger import LabelDecision
 from evergreen.project.model import Project
 from evergreen.tables.connection import connect
 from evergreen.tables.digest import content_digest
@@ -49,6 +51,7 @@ def build_training_set(
     folder: Path,
     *,
     purpose: Literal["train", "predict"] = "train",
+    decisions: Sequence[LabelDecision] = (),
 ) -> TrainingSet:
     """Write `data/part-00000.parquet` and `meta.json`, sorted by key; all of it or nothing.
 
@@ -68,6 +71,7 @@ def build_training_set(
         tables: The folder that `ingest` wrote.
         folder: The folder to make.
         purpose: `predict` keeps every row of `predict.source` (default: the label's source), needs no label.
+        decisions: What people decided about single labels, the oldest first.
 
     Raises:
         DataError: for columns, keys, labels or joins that cannot be used; see `make_spine`, `plan_groups`.
@@ -77,7 +81,7 @@ def build_training_set(
     ingested = read_manifest(tables)
     as_of = datetime.fromisoformat(ingested.as_of) if ingested.as_of else None
     with (
-        tempfile.TemporaryDirectory(prefix="evergreen-history-") as scratch,
+        tempfile.TemporaryDirectory(prefix="evergreen-history-", dir=_scratch_parent(project)) as scratch,
         connect(project.resources) as con,
     ):
         _lock(con, tables, [Path(scratch), folder.parent])
@@ -88,13 +92,33 @@ def build_training_set(
         spine = make_spine(con, project, roles, tables, Path(scratch) / "spine.parquet", as_of)
         work = Work(con, project, tables, Path(scratch), spine, catalog[roles.source])
         with aside(folder) as out:
-            assemble(work, roles, plans, out / PART)
-            digest = content_digest(con, out / PART)
-            alerts = _alerts(con, roles, out, bool(label_key(project)))
-            meta = _meta(project, roles, plans, spine, purpose, digest)
+            _assemble(work, roles, plans, out)
+            spine, reviewed = apply_reviewed(con, project, roles, spine, decisions, out)
+            digest = content_digest(con, out)
+            alerts = [*_alerts(con, roles, out, bool(label_key(project))), *review_alerts(reviewed)]
+            meta = {**_meta(project, roles, plans, spine, purpose, digest), **reviewed_meta(reviewed)}
             write_meta(out, meta)
     _log.info("training set built", extra={"rows": spine.rows, "features": len(meta["features"])})
     return TrainingSet(spine.rows, digest, spine.excluded, spine.label_counts, tuple(alerts), meta)
+
+
+def _scratch_parent(project: Project) -> Path | None:
+    """Where intermediate files go: a cluster's executors must see them; None for TMPDIR."""
+    if project.engine == "duckdb":
+        return None
+    from evergreen.spark import scratch_parent
+
+    return scratch_parent(project)
+
+
+def _assemble(work: Work, roles: Roles, plans: Sequence[GroupPlan], out: Path) -> None:
+    """Join with the project's engine; the Spark image alone has Spark."""
+    if work.project.engine == "duckdb":
+        assemble(work, roles, plans, out / PART)
+        return
+    from evergreen.spark import assemble_with_spark
+
+    assemble_with_spark(work, roles, plans, (out / PART).parent)
 
 
 def _lock(con: duckdb.DuckDBPyConnection, tables: Path, writable: Sequence[Path]) -> None:
@@ -122,7 +146,7 @@ def _alerts(con: duckdb.DuckDBPyConnection, roles: Roles, out: Path, declared: b
     if declared or not roles.entity or roles.time is None:
         return []
     names = [*roles.entity, roles.time]
-    rows, samples = duplicate_keys(con, scan(out / PART), names)
+    rows, samples = duplicate_keys(con, scan(out), names)
     if not rows:
         return []
     shown = f"such as {'; '.join(samples[:3])}"
@@ -155,4 +179,5 @@ def _meta(
         "excluded": dict(spine.excluded),
         "label_counts": dict(spine.label_counts) if spine.label_counts is not None else None,
         "as_of": spine.observed_until.isoformat(),
+        "engine": project.engine,
     }

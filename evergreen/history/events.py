@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from evergreen.history import timeline
 from evergreen.history.join import EVENT, Keys, numbered
+from evergreen.history.ordered import Log, entity_keys, latest_of_log
 from evergreen.history.plan import AggregateFeature, GroupPlan
 from evergreen.history.spine import INSTANT, ROW, microseconds
 from evergreen.history.timeline import Blocks, Bools, Floats, Ints
@@ -23,7 +24,7 @@ from evergreen.tables.sql import identifier
 
 _DAY = 86_400_000_000
 _BATCH_ROWS = 122_880
-_ENTITIES, _CODE, _TIME = "evergreen_entities", "evergreen_code", "evergreen_time"
+_ENTITIES, CODE, EVENT_TIME = "evergreen_entities", "evergreen_code", "evergreen_time"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def write_group(
     instant. For an aggregate over a window w it must also lie in [instant - w, instant): an event at the
     very instant of the label may be its outcome.
 
-    DuckDB sorts the events (spilling to disk), this reads them once, in chunks that end with an entity.
+    DuckDB sorts the events (spilling to disk), this reads them once, in chunks that end with an entity. Where
+    only the latest event is asked for and the source is in order of time, nothing is sorted.
 
     Args:
         con: An open connection.
@@ -68,44 +70,52 @@ def write_group(
     """
     con.execute(
         f"CREATE OR REPLACE TABLE {_ENTITIES} AS "
-        f"SELECT row_number() OVER (ORDER BY {keys.names}) - 1 AS {_CODE}, *"
+        f"SELECT row_number() OVER (ORDER BY {keys.names}) - 1 AS {CODE}, *"
         f" FROM (SELECT DISTINCT {keys.select('left')} FROM {scan(spine)}) WHERE {keys.present}"
     )
     labels = _label_rows(con, keys, spine)
-    picks, items = _picks(plan)
+    picks, items = event_values(plan)
     moment = f"epoch_us(CAST({identifier(plan.time or '')} AS TIMESTAMP))"
-    events = f"SELECT {keys.select('right')}, {moment} AS {_TIME}, * FROM {numbered(source)}"
+    events = f"SELECT {keys.select('right')}, {moment} AS {EVENT_TIME}, * FROM {numbered(source)}"
     query = (
-        f"SELECT {_CODE}, {_TIME}, {EVENT}{items} FROM ({events}) JOIN {_ENTITIES} USING ({keys.names}) "
-        f"WHERE {_TIME} <= {int(labels.instants.max(initial=0))} ORDER BY {_CODE}, {_TIME}, {EVENT}"
+        f"SELECT {CODE}, {EVENT_TIME}, {EVENT}{items} FROM ({events}) JOIN {_ENTITIES} USING ({keys.names}) "
+        f"WHERE {EVENT_TIME} <= {int(labels.instants.max(initial=0))} ORDER BY {CODE}, {EVENT_TIME}, {EVENT}"
     )
     chunk_rows = max(50_000, min(2_000_000, memory // (8 * (8 + 6 * len(picks)))))
+    if not plan.aggregates and (keys_in_order := entity_keys(con, keys, _ENTITIES, CODE)) is not None:
+        log = Log(con.cursor(), events, keys.columns[0], EVENT_TIME)
+        delay, tolerance = microseconds(plan.delay), plan.group.tolerance
+        known = latest_of_log(log, keys_in_order, labels.codes, labels.instants, delay, tolerance)
+        if known is not None:
+            arrays = [pa.array(labels.rows), known]
+            pq.write_table(pa.Table.from_arrays(arrays, schema=_schema(plan)), target, compression="zstd")
+            return
     done = 0
     with (
         pq.ParquetWriter(target, _schema(plan), compression="zstd") as writer,
         explained(f"features.{plan.group.name}"),
     ):
         reader = con.cursor().sql(query).to_arrow_reader(_BATCH_ROWS)
-        for chunk in _chunks(reader, chunk_rows):
-            last = chunk[_CODE][-1].as_py()
+        for chunk in entity_chunks(reader, chunk_rows):
+            last = chunk[CODE][-1].as_py()
             upto = int(np.searchsorted(labels.codes, last, side="right"))
-            writer.write_table(_answers(plan, picks, chunk, labels.between(done, upto)))
+            writer.write_table(answer_chunk(plan, picks, chunk, labels.between(done, upto)))
             done = upto
         rest = labels.between(done, len(labels.codes))
-        writer.write_table(_answers(plan, picks, reader.schema.empty_table(), rest))
+        writer.write_table(answer_chunk(plan, picks, reader.schema.empty_table(), rest))
 
 
 def _label_rows(con: duckdb.DuckDBPyConnection, keys: Keys, spine: Path) -> LabelRows:
     query = (
-        f"SELECT {_CODE}, {INSTANT}, {ROW} FROM (SELECT {ROW}, {INSTANT}, {keys.select('left')} "
+        f"SELECT {CODE}, {INSTANT}, {ROW} FROM (SELECT {ROW}, {INSTANT}, {keys.select('left')} "
         f"FROM {scan(spine)}) JOIN {_ENTITIES} USING ({keys.names}) WHERE {INSTANT} IS NOT NULL "
-        f"ORDER BY {_CODE}, {INSTANT}, {ROW}"
+        f"ORDER BY {CODE}, {INSTANT}, {ROW}"
     )
     table = con.sql(query).to_arrow_table()
-    return LabelRows(*(table[c].to_numpy().astype(np.int64, copy=False) for c in (_CODE, INSTANT, ROW)))
+    return LabelRows(*(table[c].to_numpy().astype(np.int64, copy=False) for c in (CODE, INSTANT, ROW)))
 
 
-def _picks(plan: GroupPlan) -> tuple[dict[tuple[str, str], int], str]:
+def event_values(plan: GroupPlan) -> tuple[dict[tuple[str, str], int], str]:
     """The values that aggregates need, by column (empty: rows) and condition, and their items of SELECT."""
     picks: dict[tuple[str, str], int] = {}
     items = ""
@@ -113,10 +123,14 @@ def _picks(plan: GroupPlan) -> tuple[dict[tuple[str, str], int], str]:
         pick = (feature.column or "", feature.where)
         if pick not in picks:
             picks[pick] = len(picks)
-            value = identifier(feature.column) if feature.column else "1"
-            kept = f"CASE WHEN (\n{feature.where}\n) THEN {value} END" if feature.where else value
-            items += f", {kept} AS v{picks[pick]}"
+            items += f", {value_sql(*pick)} AS v{picks[pick]}"
     return picks, items
+
+
+def value_sql(column: str, where: str) -> str:
+    """SQL for what one event gives to an aggregate: its column, or 1; NULL where the condition is not met."""
+    value = identifier(column) if column else "1"
+    return f"CASE WHEN (\n{where}\n) THEN {value} END" if where else value
 
 
 def _schema(plan: GroupPlan) -> pa.Schema:
@@ -126,7 +140,7 @@ def _schema(plan: GroupPlan) -> pa.Schema:
     return pa.schema(fields)
 
 
-def _chunks(reader: Any, rows: int) -> Iterator[pa.Table]:
+def entity_chunks(reader: Any, rows: int) -> Iterator[pa.Table]:
     """Tables of at least so many rows that end where an entity ends; the last one may have fewer."""
     pending: list[pa.RecordBatch] = []
     for batch in reader:
@@ -134,7 +148,7 @@ def _chunks(reader: Any, rows: int) -> Iterator[pa.Table]:
         if sum(b.num_rows for b in pending) < rows:
             continue
         table = pa.Table.from_batches(pending)
-        codes = table[_CODE].to_numpy()
+        codes = table[CODE].to_numpy()
         cut = int(np.searchsorted(codes, codes[-1]))
         if cut:
             yield table.slice(0, cut)
@@ -159,8 +173,8 @@ class _Slices:
     known: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.codes = self.events[_CODE].to_numpy().astype(np.int64, copy=False)
-        self.times = self.events[_TIME].to_numpy()
+        self.codes = self.events[CODE].to_numpy().astype(np.int64, copy=False)
+        self.times = self.events[EVENT_TIME].to_numpy()
         self.start = np.searchsorted(self.codes, self.labels.codes, side="left").astype(np.int64)
         self.end = np.searchsorted(self.codes, self.labels.codes, side="right").astype(np.int64)
         entities, lengths = np.unique(self.codes, return_counts=True)
@@ -188,9 +202,21 @@ class _Slices:
         return low, np.maximum(low, high)
 
 
-def _answers(
+def answer_chunk(
     plan: GroupPlan, picks: dict[tuple[str, str], int], events: pa.Table, labels: LabelRows
 ) -> pa.Table:
+    """What the label rows of some entities get of those entities' events.
+
+    Args:
+        plan: The feature group.
+        picks: What v0, v1, … are; see `event_values`.
+        events: `evergreen_code` (of the entity), `evergreen_time` (microseconds), `evergreen_event` and v0,
+            v1, …, in order of the first three.
+        labels: The label rows, in order of entity, instant and row.
+
+    Returns:
+        The columns that `write_group` writes.
+    """
     slices = _Slices(plan, events, labels)
     arrays = [pa.array(labels.rows), _latest(slices)]
     for feature in plan.aggregates:

@@ -99,7 +99,7 @@ def make_spine(
     if roles.label is not None:
         if roles.source == project.label.source and label_key(project):
             check_key(con, roles.source, scan(target), label_key(project))
-        counts = _label_counts(con, project, roles, target)
+        counts = label_counts(con, project, roles, target)
     return Spine(target, rows, excluded, counts, until)
 
 
@@ -137,9 +137,14 @@ def _check_label_type(con: duckdb.DuckDBPyConnection, project: Project, roles: R
         raise DataError(where, f"it holds {now} values", "numbers: the task is regression", remedy)
 
 
-def _label_counts(
+def label_counts(
     con: duckdb.DuckDBPyConnection, project: Project, roles: Roles, spine: Path
 ) -> dict[str, int] | None:
+    """Rows by label value; None for more than a hundred values.
+
+    Raises:
+        DataError: for a label with one class, or without the positive one that the project names.
+    """
     column = identifier(roles.label or "")
     rows = con.execute(
         f"SELECT {column}, count(*) FROM {scan(spine)} GROUP BY 1 ORDER BY 1 LIMIT {_MOST_CLASSES + 1}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,9 @@ import duckdb
 from evergreen.errors import DataError
 from evergreen.files import write_text
 from evergreen.history.build import TrainingSet, build_training_set
-from evergreen.history.snapshot import snapshot, snapshot_uri
+from evergreen.history.snapshot import Upload, snapshot, snapshot_uri
+from evergreen.ingest.overlay import layered
+from evergreen.labels.ledger import project_ledger
 from evergreen.project.model import Project
 from evergreen.reports.charts import bars, histogram
 from evergreen.reports.page import Section, code, figure, note, page, table, tiles
@@ -43,6 +46,7 @@ def build_with_report(
     *,
     store: str = "",
     purpose: Literal["train", "predict"] = "train",
+    repaired: Path | None = None,
 ) -> Result:
     """Build a training set, keep it as a snapshot (not when rows are to be scored), write the report.
 
@@ -53,15 +57,18 @@ def build_with_report(
         report: The HTML page to write.
         store: Where snapshots are kept; empty: `evergreen.storage.default_store`.
         purpose: `train`, or `predict` for rows to score.
+        repaired: The overlay of `repair_data`: a source is read from it where it is there.
 
     Raises:
-        DataError: see `build_training_set`.
+        DataError: see `build_training_set` and `evergreen.ingest.overlay`.
         StorageError: when the store or the disk refuses.
     """
     if purpose not in ("train", "predict"):
         raise DataError("purpose", f"{purpose!r}", "train or predict")
     try:
-        built = build_training_set(project, tables, folder, purpose=purpose)
+        decisions = project_ledger(project, store).read() if purpose == "train" else []
+        with layered(tables, repaired, beside=Path(folder).parent) as layers:
+            built = build_training_set(project, layers, folder, purpose=purpose, decisions=decisions)
     except DataError as error:
         section = Section("Alerts", [note(str(error), "fail")])
         write_text(report, page(_title(purpose), [section], subtitle=project.name, status="fail"))
@@ -69,11 +76,20 @@ def build_with_report(
     result = Result(built.rows, built.digest, 0, "")
     if purpose == "train":
         uri = snapshot_uri(default_store(project, store), project.name)
-        kept = snapshot(folder, uri, built.digest, project.storage.endpoint)
+        kept = snapshot(folder, uri, built.digest, project.storage.endpoint, upload=_upload(project))
         result = replace(result, version=kept.version, uri=kept.uri)
         write_meta(folder, {**built.meta, "version": kept.version, "uri": kept.uri})
     write_text(report, training_set_page(project, folder, built, result))
     return result
+
+
+def _upload(project: Project) -> Upload | None:
+    """What puts a snapshot's files into their place: the project's engine; None for this process."""
+    if project.engine == "duckdb":
+        return None
+    from evergreen.spark import upload_with_spark
+
+    return partial(upload_with_spark, project)
 
 
 def _title(purpose: str) -> str:

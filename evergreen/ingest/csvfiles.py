@@ -40,6 +40,8 @@ _OPTIONS = {
 }
 _OURS = ("header", "names", "decimal", "dateformat")
 _MAX_LINE = 16 * 2**20
+# Spreadsheets tell each other the delimiter in a first line such as `sep=;`.
+_SEPARATOR = re.compile(r"sep=([^\s\w\"'])\s*")
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 
 
@@ -58,6 +60,11 @@ def csv_relation(where: str, path: Path, options: Mapping[str, Any], suffix: str
     """
     _check_options(where, options)
     first = _first_line(where, path, options, suffix or path.name)
+    told = _SEPARATOR.fullmatch(first or "")
+    if told:
+        skip = int(options.get("skip", 0)) + 1
+        options = {"delimiter": told[1], **options, "skip": skip}
+        first = _first_line(where, path, options, suffix or path.name)
     if first is None:
         return None
     delimiter = str(
@@ -159,8 +166,11 @@ def _python_encoding(encoding: str) -> str:
 
 def _encoding_error(where: str, path: Path) -> DataError:
     with path.open("rb") as handle:
-        head = handle.read(2)
-    guess = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+        head = handle.read(2**20)
+    guess = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+    if guess == "latin-1" and any(0x80 <= byte <= 0x9F for byte in head):
+        # Letters of Windows (€, curly quotes), which latin-1 does not have.
+        guess = "cp1252"
     return DataError(where, "bytes that are not UTF-8", "UTF-8", f"Say `options: {{encoding: {guess}}}`.")
 
 

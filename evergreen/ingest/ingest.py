@@ -6,6 +6,7 @@ from pathlib import Path
 
 from evergreen.errors import DataError
 from evergreen.files import aside
+from evergreen.ingest.landing import pending_sources, repairing
 from evergreen.ingest.manifest import Ingested, SourceTable, write_manifest
 from evergreen.ingest.needed import needed_sources, sql_references
 from evergreen.ingest.source import Clock, ingest_source
@@ -34,7 +35,9 @@ def ingest(
     """Write `<source>/part-00000.parquet` for every needed source, and `manifest.json`; all of it or nothing.
 
     Columns become BIGINT, DOUBLE, VARCHAR, BOOLEAN, TIMESTAMP (UTC) or DATE. Rows keep the order of their
-    files; those of SQL sources are sorted by all columns, so that the same rows give the same bytes.
+    files; those of SQL sources are sorted by all columns, so that the same rows give the same bytes. A column
+    whose policy repairs values is landed as it is written, and SQL sources that read such a source are left
+    to `repair_data` (`pending` in the manifest).
 
     Args:
         project: The project; local paths are absolute.
@@ -51,7 +54,11 @@ def ingest(
     problems: dict[str, DataError] = {}
     with aside(Path(folder)) as out:
         out.mkdir()
-        for name in needed_sources(project, only):
+        needed = needed_sources(project, only)
+        pending = pending_sources(project, needed)
+        for name in needed:
+            if name in pending:
+                continue
             sql = project.sources[name].sql
             if sql is not None and set(sql_references(name, sql, project.sources)) & set(problems):
                 continue
@@ -61,7 +68,8 @@ def ingest(
                 problems[name] = error
         if problems:
             raise _together(list(problems.values()))
-        result = Ingested(done, as_of.isoformat() if as_of else "")
+        landed = tuple(name for name in done if repairing(project, name))
+        result = Ingested(done, as_of.isoformat() if as_of else "", landed, tuple(pending))
         write_manifest(out, result)
     return result
 

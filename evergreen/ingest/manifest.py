@@ -40,10 +40,19 @@ class SourceTable:
 
 @dataclass(frozen=True)
 class Ingested:
-    """All ingested sources; `as_of` is empty or an ISO time (UTC)."""
+    """All ingested sources.
+
+    Attributes:
+        sources: By name.
+        as_of: Empty, or an ISO time (UTC).
+        landed: Sources with columns that are as they were written, until `repair_data` repairs them.
+        pending: SQL sources that wait for `repair_data`, since they read a source that it repairs.
+    """
 
     sources: Mapping[str, SourceTable]
     as_of: str = ""
+    landed: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -60,7 +69,14 @@ class Ingested:
 def write_manifest(folder: Path, ingested: Ingested) -> None:
     """Write `manifest.json` into a folder of tables."""
     sources = {name: asdict(table) for name, table in ingested.sources.items()}
-    write_meta(folder, {"as_of": ingested.as_of, "digest": ingested.digest, "sources": sources}, MANIFEST)
+    meta = {
+        "as_of": ingested.as_of,
+        "digest": ingested.digest,
+        "landed": list(ingested.landed),
+        "pending": list(ingested.pending),
+        "sources": sources,
+    }
+    write_meta(folder, meta, MANIFEST)
 
 
 def read_manifest(folder: Path) -> Ingested:
@@ -75,4 +91,5 @@ def read_manifest(folder: Path) -> Ingested:
         span = tuple(entry["span"]) if entry["span"] else None
         tuples = {"uris": tuple(entry["uris"]), "alerts": tuple(entry["alerts"]), "span": span}
         sources[name] = SourceTable(**{**entry, **tuples})
-    return Ingested(sources, meta["as_of"])
+    landed, pending = tuple(meta.get("landed", ())), tuple(meta.get("pending", ()))
+    return Ingested(sources, meta["as_of"], landed, pending)

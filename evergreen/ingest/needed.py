@@ -38,6 +38,9 @@ def needed_sources(project: Project, only: Sequence[str] = ()) -> list[str]:
     wanted = list(only) or [project.label.source, *(g.source for g in project.features)]
     if not only and project.predict.source:
         wanted.append(project.predict.source)
+    labellers = project.gates.labels.labellers
+    if not only and labellers:
+        wanted.append(labellers.source)
     order: list[str] = []
     for name in wanted:
         _visit(project, name, order, ())
@@ -123,7 +126,7 @@ def label_key(project: Project) -> list[str]:
 
 def wanted_columns(project: Project, source: str) -> list[Wanted]:
     """Every column of `source` that some field of the project names, in the order of the file."""
-    wanted = [*_by_source(project, source), *_by_label(project, source)]
+    wanted = [*_by_source(project, source), *_by_label(project, source), *_by_labellers(project, source)]
     for group in project.features:
         if group.source == source:
             wanted += _by_group(project, group)
@@ -157,6 +160,17 @@ def _by_label(project: Project, name: str) -> Iterable[Wanted]:
     yield Wanted(project.label.column, "label.column", "label")
     for column in project.label.key or ():
         yield Wanted(column, "label.key", "identity")
+
+
+def _by_labellers(project: Project, name: str) -> Iterable[Wanted]:
+    several = project.gates.labels.labellers
+    if several is None or several.source != name:
+        return
+    where = "gates.labels.labellers"
+    for column in several.item or label_key(project):
+        yield Wanted(column, f"{where}.item", "identity")
+    yield Wanted(several.labeller, f"{where}.labeller", "identity")
+    yield Wanted(several.label or project.label.column, f"{where}.label", "identity")
 
 
 def _by_group(project: Project, group: FeatureGroup) -> Iterable[Wanted]:

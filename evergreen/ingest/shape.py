@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import duckdb
 
@@ -11,7 +10,8 @@ from evergreen.ingest.convert import SQL_TYPES, converted, fitted, natural, pres
 from evergreen.ingest.infer import MARKERS, TextFinding, inspect_text, pieces
 from evergreen.ingest.needed import Use
 from evergreen.project.model import ColumnType, RepairPolicy, Source
-from evergreen.tables.kinds import kind
+from evergreen.project.model.repair import Invalid
+from evergreen.tables.kinds import Kind, kind
 from evergreen.tables.sql import identifier
 
 
@@ -26,6 +26,7 @@ class ColumnPlan:
         value: SQL for its value in the table.
         invalid: What to do with a value that does not fit: fail, missing or drop.
         total: True when `value` fits every `raw` value, so that nothing needs to be counted.
+        landed: Whether it stays as it is written, for `repair_data` to repair.
         notes: What a person should know.
     """
 
@@ -33,9 +34,10 @@ class ColumnPlan:
     target: ColumnType
     raw: str
     value: str
-    invalid: Literal["fail", "missing", "drop"] = "fail"
+    invalid: Invalid = "fail"
     total: bool = True
     notes: tuple[str, ...] = ()
+    landed: bool = False
 
     @property
     def misfit(self) -> str:
@@ -65,6 +67,10 @@ class Asked:
     uses: Mapping[str, frozenset[Use]] = field(default_factory=dict)
     every: bool = False
     queries: str = ""
+
+    def landed(self, column: str) -> bool:
+        """Whether a column stays as it is written, for `repair_data` to repair."""
+        return column in self.policies and self.policies[column].repairs
 
     def used(self, column: str) -> bool:
         """Whether a column's content matters to the model, beyond naming things."""
@@ -133,7 +139,7 @@ def _spellings(asked: Asked, column: str) -> Sequence[str]:
 
 def _inspected(con: duckdb.DuckDBPyConnection, table: Raw, asked: Asked) -> dict[str, TextFinding]:
     """Look into the text columns; those whose type the project gives need no look."""
-    given = {c for c, p in asked.policies.items() if p.type} | set(asked.source.types)
+    given = {c for c, p in asked.policies.items() if p.type or p.repairs} | set(asked.source.types)
     texts = [c for c, t in table.types.items() if kind(t) == "text" and c not in given]
     untyped = [c for c in texts if c in table.untyped or c == asked.source.time]
     found: dict[str, TextFinding] = {}
@@ -168,6 +174,8 @@ def _largest(con: duckdb.DuckDBPyConnection, table: Raw, asked: Asked) -> dict[s
 
 def _wants_time(column: str, asked: Asked) -> bool:
     policy = asked.policies.get(column)
+    if asked.landed(column):
+        return False
     given = (policy.type if policy else None) or asked.source.types.get(column)
     return given in ("timestamp", "date") or (given is None and column == asked.source.time)
 
@@ -178,6 +186,8 @@ def _planned(
     policy = asked.policies.get(name)
     given = (policy.type if policy else None) or asked.source.types.get(name)
     now = kind(table.types[name])
+    if asked.landed(name):
+        return _landed(name, now)
     spellings: Sequence[str] = policy.missing if policy else ()
     date_format, notes = (
         _date_format(asked),
@@ -204,7 +214,16 @@ def _planned(
     value = converted(raw, now, final, date_format=date_format, decimal=_decimal(asked), largest=largest)
     wide = now == "integer" and table.types[name].upper() in ("UBIGINT", "HUGEINT", "UHUGEINT")
     total = final in ("text", "category") or (given is None and not wide)
-    return ColumnPlan(name, final, raw, value, policy.invalid if policy else "fail", total, tuple(notes))
+    return ColumnPlan(name, final, raw, value, policy.unfit if policy else "fail", total, tuple(notes))
+
+
+def _landed(name: str, now: Kind) -> ColumnPlan:
+    """A column as it is written: text stays text to the last blank, typed values keep their type."""
+    target, value = natural(now), identifier(name)
+    if now != "text":
+        value = converted(value, now, target)
+    note = "landed as it is written; repair_data repairs it"
+    return ColumnPlan(name, target, identifier(name), value, notes=(note,), landed=True)
 
 
 def _noted(plan: ColumnPlan, finding: TextFinding) -> ColumnPlan:

@@ -14,6 +14,7 @@ from evergreen.ingest.checks import CLOCK_SLACK, check_key, check_misfits, check
 from evergreen.ingest.convert import SQL_TYPES
 from evergreen.ingest.csvfiles import looks_like_data
 from evergreen.ingest.infer import pieces
+from evergreen.ingest.landing import repairing
 from evergreen.ingest.locate import locate
 from evergreen.ingest.manifest import SourceTable
 from evergreen.ingest.needed import Use, label_key, wanted_columns
@@ -168,7 +169,7 @@ def _limits(project: Project, name: str, plans: Sequence[ColumnPlan], clock: Clo
     policies = project.repair.get(name, {})
     time = project.sources[name].time
     for plan in plans:
-        if plan.target not in ("timestamp", "date"):
+        if plan.landed or plan.target not in ("timestamp", "date"):
             continue
         policy = policies.get(plan.name)
         if policy is not None and policy.future == "drop":
@@ -225,7 +226,7 @@ def _described(
     con: duckdb.DuckDBPyConnection, project: Project, name: str, files: _Files, folder: Path, clock: Clock
 ) -> SourceTable:
     """Check what was written, and describe it."""
-    source = project.sources[name]
+    source, waiting = project.sources[name], set(repairing(project, name))
     relation = scan(folder)
     types = columns(con, relation)
     row = con.execute(f"SELECT count(*) FROM {relation}").fetchone()
@@ -234,10 +235,10 @@ def _described(
         raise _no_rows(project, name)
     alerts = ["it is empty"] if rows == 0 else []
     times = [source.time, project.time if name == project.label.source else None]
-    for column in dict.fromkeys(c for c in times if c):
+    for column in dict.fromkeys(c for c in times if c and c not in waiting):
         alerts += check_time(con, name, relation, types, column, clock.now)
     keys = [list(source.key or ()), label_key(project) if name == project.label.source else []]
-    for key in dict.fromkeys(tuple(k) for k in keys if k):
+    for key in dict.fromkeys(tuple(k) for k in keys if k and not waiting & set(k)):
         check_key(con, name, relation, key)
     formats = sorted({s.format for s in files.staged}) or ["none"]
     return SourceTable(

@@ -11,6 +11,7 @@ from deltalake.exceptions import DeltaError
 
 from evergreen.errors import DataError, InputError
 from evergreen.ingest.csvfiles import csv_error, csv_relation
+from evergreen.ingest.encodings import as_utf8
 from evergreen.ingest.locate import Found, is_remote
 from evergreen.near import did_you_mean
 from evergreen.project.model import Source
@@ -43,7 +44,7 @@ class Staged:
     Attributes:
         uri: Where it came from.
         path: The local Parquet file; None for a file with no content at all, not even columns.
-        format: csv, jsonl, parquet or delta.
+        format: csv, jsonl, parquet, delta, images or texts.
         size: Bytes of the original.
     """
 
@@ -73,6 +74,11 @@ def stage(
         DataError: for a file that is corrupt, truncated, not in its format, or not UTF-8.
         StorageError: when the object store refuses, or the disk is full.
     """
+    if source.format in ("images", "texts"):
+        from evergreen.media.stage import stage_media  # image decoders, which no other source needs
+
+        yield stage_media(source, found, scratch / "00000.parquet", endpoint)
+        return
     for index, file in enumerate(found):
         target = scratch / f"{index:05d}.parquet"
         if file.delta or source.format == "delta":
@@ -146,13 +152,17 @@ def _stage_text(
     if local.stat().st_size == 0:
         return None
     if kind == "csv":
-        relation = csv_relation(uri, local, source.options, Path(uri).name)
+        given, (local, options) = local, as_utf8(uri, local, source.options, target)
+        relation = csv_relation(uri, local, options, Path(uri).name)
         if relation is None:
             return None
         try:
             con.execute(f"COPY (SELECT * FROM {relation}) TO {literal(str(target))} (FORMAT parquet)")
         except duckdb.Error as error:
             raise csv_error(uri, error) from error
+        finally:
+            if local != given:
+                local.unlink()
         return target
     relation = _json_relation(uri, local, source)
     with explained(uri, "Each line must be one JSON object; write the file again."):

@@ -65,10 +65,18 @@ def ingest_page(project: Project, ingested: Ingested) -> str:
     sections = [
         Section("Overview", [overview]),
         Section("Alerts", [note(alert, "warn") for alert in alerts]),
+        Section("Left to repair_data", _pending(ingested)),
         Section("Sources", [table(headers, rows, numeric={2, 3, 4})]),
         Section("Columns", [_columns(name, source) for name, source in ingested.sources.items()]),
     ]
     return page("Ingested tables", sections, subtitle=project.name, status="warn" if alerts else "pass")
+
+
+def _pending(ingested: Ingested) -> list[str]:
+    if not ingested.pending:
+        return []
+    names = ", ".join(ingested.pending)
+    return [note(f"These SQL sources read a source that is repaired first: {names}.", "info")]
 
 
 def _columns(name: str, source: SourceTable) -> str:

@@ -17,11 +17,20 @@ def baseline_profile(bundle: Path) -> Profile | None:
     return Profile.read(file) if file.is_file() else None
 
 
+def baseline_schema(bundle: Path) -> Schema | None:
+    """The baseline's schema; None where the bundle has none.
+
+    Raises:
+        ProjectError: when the baseline's schema is broken.
+    """
+    file = Path(bundle) / "schema.yaml"
+    return Schema.read(file) if file.is_file() else None
+
+
 def schema_for(profile: Profile, bundle: Path) -> Schema:
     """The baseline's schema where the bundle has one, else one inferred from the profile.
 
     Raises:
         ProjectError: when the baseline's schema is broken.
     """
-    file = Path(bundle) / "schema.yaml"
-    return Schema.read(file) if file.is_file() else infer_schema(profile)
+    return baseline_schema(bundle) or infer_schema(profile)

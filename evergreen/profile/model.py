@@ -6,9 +6,11 @@ table is counted into the same layout, so counts are exact and add up across sha
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -16,10 +18,26 @@ import msgspec
 
 from evergreen.errors import DataError
 from evergreen.profile.counting.sketch import Sketch
+from evergreen.profile.parts import (
+    Bins,
+    Lengths,
+    Numbers,
+    Quantile,
+    Scalar,
+    Shapes,
+    Sums,
+    Values,
+    shape,
+)
+from evergreen.profile.traits.model import Traits
+
+__all__ = [
+    "FAMILIES", "FORMAT", "ROLES", "Bins", "Column", "Family", "Lengths", "Numbers", "Profile", "Quantile",
+    "Role", "Scalar", "Shapes", "Slice", "Sums", "Values",
+]  # fmt: skip
 
 Family = Literal["number", "boolean", "time", "text", "other"]
 Role = Literal["feature", "label", "key", "time"]
-Scalar = bool | int | float | str
 ROLES: tuple[Role, ...] = ("feature", "label", "key", "time")
 FORMAT = 1
 
@@ -34,69 +52,6 @@ FAMILIES: Mapping[str, Family] = {
 
 
 @dataclass(frozen=True)
-class Bins:
-    """Exact counts between ascending edges: `counts[i]` rows lie in (edges[i-1], edges[i]].
-
-    The first and the last bin are open; `numpy.searchsorted(edges, x)` gives the bin of x.
-    """
-
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The finite values of a column; of a timestamp or date, its seconds since 1970 (UTC).
-
-    `m2` is the sum of squared deviations from the mean; None past the range of a double. `bins` have at most
-    20 edges, at the reference's quantiles, and serve the distances; `histogram` has edges of equal
-    width and serves the eye.
-    """
-
-    count: int
-    zeros: int
-    negative: int
-    nan: int
-    positive_infinite: int
-    negative_infinite: int
-    minimum: int | float | None
-    maximum: int | float | None
-    mean: float | None
-    m2: float | None
-    bins: Bins
-    histogram: Bins
-
-    @property
-    def std(self) -> float | None:
-        """The population standard deviation; None for no rows or where it cannot be told."""
-        if not self.count or self.m2 is None:
-            return None
-        return math.sqrt(max(self.m2, 0.0) / self.count)
-
-
-@dataclass(frozen=True)
-class Values:
-    """Exact counts of the listed values, most frequent first, and of all others together.
-
-    `complete`: the list held every value of the reference, so `other` counts values the reference never had.
-    """
-
-    items: tuple[tuple[Scalar, int], ...]
-    other: int
-    complete: bool
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """Lengths of texts in characters; `total` over all rows, `empty` counts texts of length zero."""
-
-    minimum: int | None
-    maximum: int | None
-    total: int
-    empty: int
-
-
-@dataclass(frozen=True)
 class Column:
     """One column of a profile.
 
@@ -108,10 +63,13 @@ class Column:
         missing: Rows with NULL.
         invalid: Rows with NaN or an infinity, told apart in `numbers`.
         numbers: For numbers, timestamps and dates.
-        lengths: For text.
+        lengths: For text, and for lists.
         values: For booleans, text, and numbers with few values; None where they are not listed (keys, prose).
         sketch: Of the distinct valid values; None where it cannot be told.
         unique: Whether no valid value stands twice; None when it was not looked at.
+        shapes: For text whose values are not all listed; see `written`.
+        week: For timestamps and dates: rows by hour of the week, from Monday 0:00 (UTC), 168 of them.
+        elements: For lists: all their elements together, as a column of their own.
     """
 
     name: str
@@ -125,6 +83,20 @@ class Column:
     values: Values | None = None
     sketch: Sketch | None = None
     unique: bool | None = None
+    shapes: Shapes | None = None
+    week: tuple[int, ...] | None = None
+    elements: "Column | None" = None
+
+    @property
+    def written(self) -> Shapes | None:
+        """The shapes of a text: exact over all rows where all values are listed, else those of the sample."""
+        if self.family != "text" or self.shapes or not self.values or not self.values.complete:
+            return self.shapes
+        counts: Counter[str] = Counter()
+        for value, n in self.values.items:
+            counts[shape(str(value))] += n
+        ranked = sorted(((s, n) for s, n in counts.items() if n), key=lambda item: (-item[1], item[0]))
+        return Shapes(self.valid, tuple(ranked), self.values.other)
 
     @property
     def family(self) -> Family:
@@ -135,6 +107,22 @@ class Column:
     def valid(self) -> int:
         """Rows that are neither missing nor invalid."""
         return self.rows - self.missing - self.invalid
+
+    def quantile(self, share: float) -> Quantile | None:
+        """The smallest valid number or time that `share` of them do not exceed, with certain bounds.
+
+        Exact where every value is listed, else see `Numbers.quantile`; None where there is none.
+        """
+        listed = self.values
+        if not self.numbers or not listed or not listed.complete or listed.other or not self.valid:
+            found = self.numbers.quantile(share) if self.numbers else None
+            whole = found and self.type == "integer" and abs(found.value) < 2**53
+            return replace(found, value=float(math.ceil(found.value))) if found and whole else found
+        counts = sorted((float(v), n) for v, n in listed.items if n)
+        reached = accumulate(n for _, n in counts)
+        wanted = min(max(share, 0.0), 1.0) * self.valid
+        value = next((v for (v, _), n in zip(counts, reached, strict=True) if n >= wanted), counts[-1][0])
+        return Quantile(value, value, value)
 
     @property
     def missing_share(self) -> float:
@@ -166,6 +154,7 @@ class Profile:
         slices: Profiles of parts of the table.
         key: Columns found to be unique together: those of role key, with the time where it takes that.
         format: The version of this structure.
+        traits: How values are written and what goes with what, on a sample; None where it was not observed.
     """
 
     rows: int
@@ -174,6 +163,7 @@ class Profile:
     slices: tuple[Slice, ...] = ()
     key: tuple[str, ...] = ()
     format: Literal[1] = 1
+    traits: Traits | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -225,4 +215,14 @@ def _layout(column: Column) -> tuple[object, ...]:
     numbers, values = column.numbers, column.values
     edges = (numbers.bins.edges, numbers.histogram.edges) if numbers else None
     listed = sorted(repr(v) for v, _ in values.items) if values else None
-    return (column.name, column.type, column.role, edges, listed, values.complete if values else None)
+    own: tuple[object, ...] = (
+        column.name,
+        column.type,
+        column.role,
+        edges,
+        listed,
+        values.complete if values else None,
+    )
+    if column.shapes:
+        own = (*own, sorted(s for s, _ in column.shapes.items))
+    return (*own, _layout(column.elements)) if column.elements else own

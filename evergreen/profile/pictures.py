@@ -83,6 +83,29 @@ def _brief(value: float) -> str:
     return number(float(f"{value:.3g}")) if 1 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def week_charts(column: Column, baseline: Column | None = None) -> list[str]:
+    """Rows by weekday and hour (UTC): two charts beside a baseline, else one; none for days without hours."""
+    if not column.week or not column.valid:
+        return []
+    both = {TABLE: column.week}
+    if baseline and baseline.week and baseline.valid:
+        both[BASELINE] = baseline.week
+    shares = {name: [n / max(1, sum(week)) for n in week] for name, week in both.items()}
+    by_day = {name: [sum(own[d * 24 : d * 24 + 24]) for d in range(7)] for name, own in shares.items()}
+    by_hour = {name: [sum(own[h::24]) for h in range(24)] for name, own in shares.items()}
+    drawn = [charts.histogram(_DAYS, by_day, f"{column.name}, by weekday")]
+    if any(own[0] < 1.0 for own in by_hour.values()):
+        drawn.append(charts.histogram([str(h) for h in range(24)], by_hour, f"{column.name}, by hour"))
+    if len(both) == 1 and len(drawn) == 2:
+        rows = [[100 * x for x in shares[TABLE][d * 24 : d * 24 + 24]] for d in range(7)]
+        title = f"{column.name}, % of rows by hour of the week"
+        drawn.append(charts.heatmap([str(h) for h in range(24)], _DAYS, rows, title))
+    return drawn
+
+
 def moment(seconds: float | int | None) -> str:
     """Seconds since 1970 as a date, or as a number where the calendar does not reach."""
     if seconds is None:

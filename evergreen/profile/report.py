@@ -1,17 +1,21 @@
 """The profile of a table as a page: every column in a table, and charts of the first ones."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from evergreen.profile.counting.sketch import RELATIVE_ERROR, TOP
 from evergreen.profile.model import Column, Profile
-from evergreen.profile.pictures import chart, moment
+from evergreen.profile.pictures import chart, moment, week_charts
+from evergreen.profile.slice_pictures import slice_blocks
 from evergreen.reports.page import Section, details, figure, note, page, table, text, tiles
 from evergreen.reports.text import number, percent
 
 # A chart is 5 kB of the page; the table holds every column.
 OPEN, FOLDED = 12, 60
 _TOP = 3
-_SLICES = 200
+_SHAPES = 4
+# Columns of times and of lists that are drawn.
+_MOST = 12
 
 
 def profile_page(profile: Profile, title: str = "Profile", baseline: Profile | None = None) -> str:
@@ -27,10 +31,15 @@ def profile_page(profile: Profile, title: str = "Profile", baseline: Profile | N
         Section("Overview", [tiles(_overview(profile)), *_remarks(profile)]),
         Section("Label", _label(profile, baseline)),
         Section("Distributions", distributions(features, baseline)),
+        Section("Times", _times(features, baseline)),
+        Section("Lists", _lists(profile.columns, baseline)),
+        Section("Texts", _texts(profile.columns)),
         Section("Columns", [columns_table(profile.columns)]),
-        Section("Slices", _slices(profile)),
+        Section("Slices", slice_blocks(profile, baseline)),
     ]
-    return page(title, sections, subtitle=f"{number(profile.rows)} rows, {len(profile.columns)} columns")
+    beside = f", beside a baseline of {number(baseline.rows)} rows" if baseline else ""
+    subtitle = f"{number(profile.rows)} rows, {len(profile.columns)} columns{beside}"
+    return page(title, sections, subtitle=subtitle)
 
 
 def _overview(profile: Profile) -> dict[str, object]:
@@ -59,6 +68,44 @@ def _remarks(profile: Profile) -> list[str]:
     if empty:
         remarks.append(note(f"Nothing in it: {_names(empty)}.", "warn"))
     return remarks
+
+
+def _times(columns: Sequence[Column], baseline: Profile | None) -> list[str]:
+    drawn: list[str] = []
+    for column in [c for c in columns if c.week][:_MOST]:
+        old = baseline.by_name.get(column.name) if baseline else None
+        drawn += [figure(svg, "share of rows with a time, UTC") for svg in week_charts(column, old)]
+    return drawn
+
+
+def _lists(columns: Sequence[Column], baseline: Profile | None) -> list[str]:
+    blocks: list[str] = []
+    for column in [c for c in columns if c.elements][:_MOST]:
+        old = baseline.by_name.get(column.name) if baseline else None
+        assert column.elements
+        named = replace(column.elements, name=f"{column.name}, elements")
+        if svg := chart(named, old.elements if old else None):
+            blocks.append(figure(svg, f"share of all {number(named.rows)} elements; {named.type}"))
+    return blocks
+
+
+def _texts(columns: Sequence[Column]) -> list[str]:
+    """How texts are written: blanks around them, other letters than ASCII, their most frequent shapes."""
+    rows = []
+    for c in columns:
+        if c.family != "text" or not c.lengths or not c.valid:
+            continue
+        written = c.written
+        shown = [(s, n) for s, n in written.items[:_SHAPES] if n] if written else []
+        shapes = ", ".join(
+            f"{_short(s) or '(empty)'} {percent(n / written.rows, 0)}" for s, n in shown if written
+        )
+        sample = f"of {number(written.rows)} rows" if written and written.rows < c.valid else ""
+        counts = (c.lengths.empty or "", c.lengths.spaced or "", c.lengths.wide or "")
+        rows.append((c.name, *counts, shapes, sample))
+    headers = ("Column", "Empty", "Blank at an end", "Not ASCII", "Shapes", "Looked at")
+    below = text("Shapes: upper case letters as A, others as a, digits as 9, five or more alike as 9+.")
+    return [table(headers, rows, numeric={1, 2, 3}, caption="How texts are written"), below] if rows else []
 
 
 def _names(names: Sequence[str]) -> str:
@@ -99,26 +146,17 @@ def _caption(column: Column) -> str:
 
 
 def columns_table(columns: Sequence[Column]) -> str:
-    """Every column on a line; distinct counts of more than 512 values are estimates."""
+    """Every column on a line; more than 512 distinct values are estimated, quantiles lie in a bin."""
     headers = (
-        "Column",
-        "Role",
-        "Type",
-        "Missing",
-        "Invalid",
-        "Distinct",
-        "Min",
-        "Mean",
-        "Std",
-        "Max",
-        "Frequent",
-    )
+        "Column", "Role", "Type", "Missing", "Invalid", "Distinct", "Min", "5 %", "Median", "95 %", "Max",
+        "Mean", "Std", "Frequent",
+    )  # fmt: skip
     rows = [
         (c.name, c.role, c.type, percent(c.missing_share) if c.missing else "", c.invalid or "", _distinct(c),
          *_moments(c), _frequent(c))
         for c in columns
     ]  # fmt: skip
-    return table(headers, rows, numeric={3, 4, 5, 6, 7, 8, 9}, caption="Statistics by column")
+    return table(headers, rows, numeric=set(range(3, 13)), caption="Statistics by column")
 
 
 def _distinct(column: Column) -> object:
@@ -133,16 +171,21 @@ def _distinct(column: Column) -> object:
     return f"≈ {number(round(count / digits) * digits)} ± {2 * RELATIVE_ERROR:.0%}"
 
 
-def _moments(column: Column) -> tuple[object, object, object, object]:
+def _moments(column: Column) -> tuple[object, ...]:
+    """Min, 5 %, median, 95 %, max, mean and standard deviation; of texts and lists, of their lengths."""
     numbers, lengths = column.numbers, column.lengths
-    if numbers and column.family == "time":
-        return moment(numbers.minimum), moment(numbers.mean), "", moment(numbers.maximum)
     if numbers:
-        return numbers.minimum, numbers.mean, numbers.std, numbers.maximum
+        found = [column.quantile(p) for p in (0.05, 0.5, 0.95)]
+        figures = [numbers.minimum, *(q.value if q else None for q in found), numbers.maximum, numbers.mean]
+        if column.family == "time":
+            return (*(moment(x) for x in figures), "")
+        return (*figures, numbers.std)
     if lengths and column.valid:
-        mean = f"{number(lengths.total / column.valid)} chars"
-        return f"{number(lengths.minimum)} chars", mean, "", f"{number(lengths.maximum)} chars"
-    return "", "", "", ""
+        unit = "chars" if column.family == "text" else "items"
+        mean = f"{number(lengths.total / column.valid)} {unit}"
+        shortest, longest = f"{number(lengths.minimum)} {unit}", f"{number(lengths.maximum)} {unit}"
+        return shortest, "", "", "", longest, mean, ""
+    return ("",) * 7
 
 
 def _frequent(column: Column) -> str:
@@ -154,26 +197,3 @@ def _frequent(column: Column) -> str:
 
 def _short(words: str) -> str:
     return words if len(words) <= 24 else words[:23] + "…"
-
-
-def _slices(profile: Profile) -> list[str]:
-    if not profile.slices:
-        return []
-    rows = []
-    for part in profile.slices[:_SLICES]:
-        inner = part.profile
-        cells = max(1, inner.rows * len(inner.columns))
-        share = inner.rows / profile.rows if profile.rows else 0.0
-        missing = percent(sum(c.missing for c in inner.columns) / cells)
-        rows.append((part.name, inner.rows, percent(share), missing, _label_summary(inner.label)))
-    headers = ("Slice", "Rows", "Share", "Missing cells", "Label")
-    return [table(headers, rows, numeric={1, 2, 3}, caption="Rows and label by slice")]
-
-
-def _label_summary(label: Column | None) -> str:
-    if not label or not label.valid:
-        return ""
-    if label.values and label.values.items:
-        shown = [(v, n) for v, n in label.values.items[:_TOP] if n]
-        return ", ".join(f"{_short(str(v))} {percent(n / label.rows)}" for v, n in shown)
-    return f"mean {number(label.numbers.mean)}" if label.numbers else ""

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.profile.model import Role
-from evergreen.tables import read_meta, scan
+from evergreen.tables import parts, read_meta
+from evergreen.tables.parquet import file_scan
 
 
 @dataclass(frozen=True)
 class Source:
-    """A table on disk: SQL that reads it, and the roles that its `meta.json` gives to columns."""
+    """A table on disk: SQL that reads it, the roles that `meta.json` gives to columns, and its files."""
 
     relation: str
     roles: Mapping[str, Role]
+    files: tuple[Path, ...] = ()
 
     @staticmethod
     def of(path: Path) -> "Source":
@@ -25,7 +27,8 @@ class Source:
         """
         path = Path(path)
         meta = read_meta(path) if (path / "meta.json").is_file() else {}
-        return Source(scan(path), _roles(meta))
+        files = tuple(parts(path))
+        return Source(file_scan(files), _roles(meta), files)
 
     def named(self, role: Role) -> list[str]:
         """The columns of a role."""

@@ -77,7 +77,10 @@ def located(project: Project, base: Path, document: Document | None = None) -> P
     storage = project.storage
     if storage.root and not is_remote(storage.root):
         storage = storage.model_copy(update={"root": local_path(storage.root, base)})
-    return project.model_copy(update={"sources": sources, "storage": storage})
+    label = project.label
+    if label.decisions and not is_remote(label.decisions):
+        label = label.model_copy(update={"decisions": local_path(label.decisions, base)})
+    return project.model_copy(update={"sources": sources, "storage": storage, "label": label})
 
 
 def _located_source(name: str, source: Source, base: Path, document: Document) -> Source:

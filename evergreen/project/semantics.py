@@ -195,6 +195,12 @@ def _check_other_references(view: View) -> None:
     predict = mapping(view.data.get("predict"))
     if predict.get("source") is not None:
         view.check_source(predict.get("source"), ("predict", "source"))
+    labellers = mapping(mapping(mapping(view.data.get("gates")).get("labels")).get("labellers"))
+    if labellers.get("source") is not None:
+        view.check_source(labellers.get("source"), ("gates", "labels", "labellers", "source"))
+    decisions = view.label.get("decisions")
+    if isinstance(decisions, str):
+        check_uri(view.document, ("label", "decisions"), decisions)
     repair = mapping(view.data.get("repair"))
     for name, policies in repair.items():
         if name not in view.sources:

@@ -36,9 +36,13 @@ def short(value: float) -> str:
 
 
 def cut(text: str, pixels: float) -> str:
-    """The text, ended with an ellipsis where it would be wider than `pixels` at 11 px."""
+    """The text, with an ellipsis in its middle where it would be wider than `pixels` at 11 px."""
     room = max(3, int(pixels / CHARACTER))
-    return text if len(text) <= room else text[: room - 1] + "…"
+    if len(text) <= room:
+        return text
+    # Names that begin alike (aggregates of one column) differ at their ends: keep both.
+    end = (room - 1) // 2
+    return text[: room - 1 - end] + "…" + text[len(text) - end :]
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:

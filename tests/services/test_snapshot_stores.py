@@ -1,6 +1,7 @@
 """Snapshots on real stores: versions, time travel, repetition, and writers at the same time."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from evergreen.errors import DataError, StorageError
+from evergreen.history.compare import compare_versions
+from evergreen.history.retention import apply_retention, plan_retention
 from evergreen.history.snapshot import read_snapshot, snapshot, snapshot_uri
+from evergreen.history.versions import fetch_version, list_versions, pick, restore
+from evergreen.project.model import Retention
+from evergreen.registry import Registry
+from evergreen.storage import open_store
 
 
 def table(folder: Path, values: list[int], name: str = "a") -> Path:
@@ -63,3 +70,47 @@ def test_wrong_credentials_are_an_error_of_storage(s3_root, tmp_path, clean_envi
     clean_environment.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StorageError):
         snapshot(table(tmp_path / "one", [1]), snapshot_uri(s3_root, "shop"), "d")
+
+
+def test_an_old_version_is_read_compared_restored_and_dropped(root, tmp_path):
+    uri = snapshot_uri(root, "shop", "orders")
+    for number, values in enumerate([[1, 2], [1, 3], [4, 4]]):
+        snapshot(table(tmp_path / f"t{number}", values), uri, f"d{number}", made_by="test")
+    versions = list_versions(uri)
+    assert [(v.rows, v.digest, v.made_by) for v in versions] == [(2, f"d{i}", "test") for i in range(3)]
+    fetch_version(uri, pick(uri, versions, as_of=versions[1].time), tmp_path / "back")
+    kept = (tmp_path / "t1" / "part-00000.parquet").read_bytes()
+    assert (tmp_path / "back" / "data" / "part-00000.parquet").read_bytes() == kept
+    changes = compare_versions(uri, "0", "-1").changes
+    assert (changes.added, changes.removed) == (2, 2)
+    assert restore(uri, versions[0]).version == 3
+    registry = Registry(open_store(root))
+    plan = plan_retention(uri, Retention(versions=2), registry, grace=timedelta(0))
+    assert [k.version.version for k in plan.versions if k.stays] == [2, 3]
+    assert apply_retention(plan) == 2
+    assert [v.missing for v in list_versions(uri)] == [1, 1, 0, 0]
+    assert read_snapshot(uri, 3).to_table()["a"].to_pylist() == [1, 2]
+    with pytest.raises(DataError, match="version 1 is no longer kept"):
+        fetch_version(uri, versions[1], tmp_path / "gone")
+
+
+def test_versions_that_are_dropped_while_others_write_harm_nobody(root, tmp_path):
+    uri = snapshot_uri(root, "busy", "orders")
+    for number in range(3):
+        snapshot(table(tmp_path / f"old{number}", [number]), uri, f"old{number}")
+    registry = Registry(open_store(root))
+    folders = [table(tmp_path / f"new{i}", [100 + i]) for i in range(4)]
+
+    def drop() -> int:
+        plan = plan_retention(uri, Retention(versions=1), registry, grace=timedelta(0))
+        return apply_retention(plan)
+
+    with ThreadPoolExecutor(3) as pool:
+        writing = [pool.submit(snapshot, f, uri, f"new{i}") for i, f in enumerate(folders)]
+        dropping = [pool.submit(drop) for _ in range(3)]
+        made = [w.result() for w in writing]
+        assert all(d.result() >= 0 for d in dropping)
+    versions = list_versions(uri)
+    assert sorted(s.version for s in made) == [3, 4, 5, 6]
+    assert versions[-1].missing == 0
+    fetch_version(uri, versions[-1], tmp_path / "latest")

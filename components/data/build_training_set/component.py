@@ -15,6 +15,7 @@ def build_training_set(
     report: dsl.Output[dsl.HTML],
     store: str = "",
     purpose: str = "train",
+    repaired: dsl.Input[dsl.Dataset] = None,
 ) -> NamedTuple("Outputs", [("rows", int), ("digest", str), ("version", int)]):
     """Join labels point-in-time with feature tables and windowed aggregates; keep the result as a snapshot.
 
@@ -27,6 +28,7 @@ def build_training_set(
         tables: The tables of `ingest_data`.
         store: Where snapshots are kept; empty: EVERGREEN_STORE, else the project's `storage.root`.
         purpose: `train`, or `predict` for the rows to score: every row, no label needed, no snapshot.
+        repaired: The overlay of `repair_data`: a source is read from it where it is there.
 
     Returns:
         training_set: `data/part-*.parquet`, sorted by key, and `meta.json`.
@@ -45,7 +47,7 @@ def build_training_set(
 
         built = build_with_report(
             parse_project(project), Path(tables.path), Path(training_set.path), Path(report.path),
-            store=store, purpose=purpose,
+            store=store, purpose=purpose, repaired=Path(repaired.path) if repaired else None,
         )  # fmt: skip
         training_set.metadata.update(digest=built.digest, snapshot=built.uri, version=built.version)
     return NamedTuple("Outputs", [("rows", int), ("digest", str), ("version", int)])(

@@ -11,12 +11,14 @@ def infer_schema(
     profile: dsl.Input[dsl.Artifact],
     baseline: dsl.Input[dsl.Model],
     schema: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
 ):
     """Take the schema of the blessed baseline where there is one, else infer it from the profile.
 
     The first schema has room for what chance would change: types, shares missing and invalid, domains of
-    categories and of the label, ranges wide enough for new records but not for another unit. It is YAML that
-    people read and edit. Refuses a baseline whose schema is broken, naming the line.
+    categories and of the label, uniqueness, ranges wide enough for new records but not for another unit; the
+    label is expected in training only. It is YAML that people read and edit, and that `evergreen schema`
+    compares, relaxes and tightens. Refuses a baseline whose schema is broken, naming the line.
 
     Args:
         project: The project file's text.
@@ -25,18 +27,16 @@ def infer_schema(
 
     Returns:
         schema: `schema.yaml`, what `validate_data` holds the table to.
+        report: What each column is held to, and what this table alone would change of the baseline's schema.
     """
     from evergreen.runtime import task
 
     with task("infer_schema"):
         from pathlib import Path
 
-        from evergreen.files import write_text
-        from evergreen.profile.baseline import schema_for
-        from evergreen.profile.model import Profile
+        from evergreen.profile.validation.task import write_schema
         from evergreen.project import parse_project
 
         parse_project(project)
-        chosen = schema_for(Profile.read(Path(profile.path)), Path(baseline.path))
+        chosen = write_schema(Path(profile.path), Path(baseline.path), Path(schema.path), Path(report.path))
         schema.metadata.update(version=chosen.version, columns=len(chosen.columns))
-        write_text(Path(schema.path), chosen.to_yaml())

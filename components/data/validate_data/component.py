@@ -1,4 +1,4 @@
-"""Hold a table to its schema, its volume and its frozen baseline."""
+"""Hold a table to its schema, its rules, its volume, its sources and its frozen baseline."""
 
 from kfp import dsl
 
@@ -14,18 +14,26 @@ def validate_data(
     baseline: dsl.Input[dsl.Model],
     decisions: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
+    tables: dsl.Input[dsl.Dataset] = None,
+    repaired: dsl.Input[dsl.Dataset] = None,
+    counts: dsl.Input[list[dsl.Artifact]] = None,
 ):
-    """Check a table's columns, types, missing and invalid values, domains, ranges, keys, volume and drift.
+    """Check a table's columns, types, missing and invalid values, domains, ranges, keys, rules and drift.
 
-    Modes and thresholds are the project's `gates.data`; drift has a mode of its own and is skipped while
-    there is no baseline. Decisions and report are written before the gate stops the run.
+    Against the baseline also: new values, lateness, extremes, forms, decimals, hours, gaps, repeated rows and
+    relations between columns, and every slice. Of the sources: freshness, rows and references. Modes and
+    thresholds are the project's `gates.data`; drift has a mode of its own and is skipped while there is no
+    baseline. Decisions and report are written before the gate stops the run.
 
     Args:
-        project: The project file's text; `gates.data` and `resources` are used.
+        project: The project file's text; `gates.data`, `sources` and `resources` are used.
         table: A Parquet file or folder; the `meta.json` of a training set names label, keys and time.
         profile: The profile of this very table.
         schema: What the table is held to.
         baseline: The bundle of the blessed model; an empty folder when there is none yet.
+        tables: What `ingest_data` wrote; without it the sources are not checked.
+        repaired: What `repair_data` wrote beside it.
+        counts: What the shards of `validate_rows` counted; without them the rows are counted here.
 
     Returns:
         decisions: What was checked, with threshold, observed value, verdict and reason.
@@ -36,26 +44,13 @@ def validate_data(
     with task("validate_data"):
         from pathlib import Path
 
-        from evergreen.decisions import stop_if_failed, write
-        from evergreen.files import write_text
-        from evergreen.profile.baseline import baseline_profile
-        from evergreen.profile.model import Profile
-        from evergreen.profile.schema.model import Schema
-        from evergreen.profile.validation.page import validation_page
-        from evergreen.profile.validation.validate import validate
+        from evergreen.profile.validation.task import Inputs, decide, paths
         from evergreen.project import parse_project
 
-        settings = parse_project(project)
-        frozen = baseline_profile(Path(baseline.path))
-        own, wanted = Profile.read(Path(profile.path)), Schema.read(Path(schema.path))
-        checked = validate(
-            Path(table.path),
-            wanted,
-            settings.gates.data,
-            profile=own,
-            baseline=frozen,
-            resources=settings.resources,
+        inputs = Inputs(
+            *(Path(a.path) for a in (table, profile, schema, baseline)),
+            tables=Path(tables.path) if tables else None,
+            repaired=Path(repaired.path) if repaired else None,
+            counts=paths(counts),
         )
-        write(Path(decisions.path), checked.decisions)
-        write_text(Path(report.path), validation_page(checked, frozen))
-        stop_if_failed(checked.decisions)
+        decide(parse_project(project), inputs, Path(decisions.path), Path(report.path))

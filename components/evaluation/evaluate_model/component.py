@@ -17,6 +17,7 @@ def evaluate_model(
     metrics: dsl.Output[dsl.Metrics],
     curves: dsl.Output[dsl.ClassificationMetrics],
     report: dsl.Output[dsl.HTML],
+    strategy: dsl.Input[dsl.Artifact] = None,
 ) -> NamedTuple("Outputs", [("primary", float)]):
     """Measure a model on the test part, overall and by slice, and on the validation part.
 
@@ -30,6 +31,8 @@ def evaluate_model(
         splits: The parts that `split_data` wrote.
         model: The bundle of the candidate.
         baseline: The bundle of the blessed model; an empty folder when there is none yet.
+        strategy: `strategy.json` of `assess_data`: the slices of its long tail are measured too, with
+            intervals for few rows. Default: none.
 
     Returns:
         evaluation: `evaluation.json`: metrics by data set and slice, the baseline's, the changes, the curves.
@@ -49,7 +52,9 @@ def evaluate_model(
         from evergreen.modeling.evaluation.page import evaluation_page
         from evergreen.project import parse_project
 
-        found = evaluate(parse_project(project), Path(splits.path), Path(model.path), Path(baseline.path))
+        tail = Path(strategy.path) if strategy is not None else None
+        parsed = parse_project(project)
+        found = evaluate(parsed, Path(splits.path), Path(model.path), Path(baseline.path), tail)
         found.write(Path(evaluation.path))
         log_metrics(found.content, metrics)
         log_curves(found.content, curves)

@@ -16,6 +16,7 @@ def train_model(
     studies: dsl.Input[list[dsl.Artifact]],
     model: dsl.Output[dsl.Model],
     report: dsl.Output[dsl.HTML],
+    selection: dsl.Input[dsl.Artifact] = None,
 ) -> NamedTuple("Outputs", [("digest", str)]):
     """Fit the project's transform and estimator as one scikit-learn pipeline, and save a bundle.
 
@@ -30,6 +31,7 @@ def train_model(
         profile: The training set's profile, frozen into the bundle.
         schema: The training set's schema, frozen into the bundle.
         studies: The studies of tune_model; the best trial's parameters are used.
+        selection: A selection of select_features; the model gets the features that it keeps. Default: all.
 
     Returns:
         model: The bundle.
@@ -54,6 +56,7 @@ def train_model(
             studies=[Path(study.path) for study in studies],
             profile=Path(profile.path),
             schema=Path(schema.path),
+            selection=Path(selection.path) if selection else None,
         )
         info = trained.bundle
         model.metadata.update({"digest": info.digest, "engine": info.engine, "task": trained.target.task})

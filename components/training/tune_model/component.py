@@ -13,6 +13,7 @@ def tune_model(
     report: dsl.Output[dsl.HTML],
     shard: int = 0,
     shards: int = 1,
+    selection: dsl.Input[dsl.Artifact] = None,
 ):
     """Run a share of the project's search (Optuna), by cross-validation on the train part.
 
@@ -27,6 +28,7 @@ def tune_model(
         splits: A folder of split_data.
         shard: Which share of the sub-studies.
         shards: How many shares there are.
+        selection: A selection of select_features; trials get the features that it keeps. Default: all.
 
     Returns:
         study: study.json with every trial, and seconds.json with their times.
@@ -44,7 +46,8 @@ def tune_model(
         from evergreen.project import parse_project
 
         settings = parse_project(project)
-        found = tune(settings, Path(splits.path), shard=shard, shards=shards)
+        chosen = Path(selection.path) if selection else None
+        found = tune(settings, Path(splits.path), shard=shard, shards=shards, selection=chosen)
         best = found.best.value if found.best else None
         study.metadata.update({"metric": found.metric, "best": best, "trials": len(found.trials)})
         write_study(Path(study.path), found)

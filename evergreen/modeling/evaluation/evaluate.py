@@ -14,6 +14,7 @@ from evergreen.bundle.load import Bundle, load_bundle
 from evergreen.errors import DataError
 from evergreen.files import write_text
 from evergreen.modeling.evaluation.bootstrap import Estimate, Resampling, estimate
+from evergreen.modeling.evaluation.longtail import Tail, is_tail, widened
 from evergreen.modeling.evaluation.metrics import chosen_metrics, higher_is_better
 from evergreen.modeling.evaluation.read import Request, Scored, read_part, same_classes
 from evergreen.modeling.evaluation.sample import Sample
@@ -65,7 +66,9 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     return content
 
 
-def evaluate(project: Project, splits: Path, model: Path, baseline: Path | None = None) -> Evaluation:
+def evaluate(
+    project: Project, splits: Path, model: Path, baseline: Path | None = None, strategy: Path | None = None
+) -> Evaluation:
     """Measure a bundle on test (overall and by slice) and validation (overall).
 
     Args:
@@ -73,6 +76,7 @@ def evaluate(project: Project, splits: Path, model: Path, baseline: Path | None 
         splits: The folder that `split_training_set` wrote.
         model: The bundle.
         baseline: The blessed bundle; None or an empty folder when there is none yet.
+        strategy: `strategy.json` of `assess_data`, whose long tail is measured too; None or no file: none.
 
     Raises:
         DataError: when the splits lack a column, or the leading metric cannot be measured on the test set.
@@ -84,8 +88,11 @@ def evaluate(project: Project, splits: Path, model: Path, baseline: Path | None 
         candidate.signature.task, project.evaluation.primary, project.evaluation.metrics
     )
     how = Resampling(project.evaluation.bootstrap, project.evaluation.confidence, project.model.seed)
-    read = _read(project, splits, candidate, baseline)
-    test = _Measured(read.test, read.slicings, metrics, how, project.evaluation.min_slice_rows)
+    read = _read(project, splits, candidate, baseline, strategy)
+    test = _Measured(
+        read.test, read.slicings, metrics, how, project.evaluation.min_slice_rows, looks=len(read.tail),
+        tail_rows=project.long_tail.min_rows,
+    )  # fmt: skip
     validation = _Measured(read.validation, (), metrics, replace(how, most_rows=SLICE_ROWS), 0, "validation")
     leading = test.overall.candidate[primary]
     if leading.value is None:
@@ -97,6 +104,7 @@ def evaluate(project: Project, splits: Path, model: Path, baseline: Path | None 
     content = {
         **_header(project, candidate, primary, metrics, how),
         "unit": _unit(read.test.sample),
+        "long_tail": read.tail,
         "datasets": {"test": test.part("candidate"), "validation": validation.part("candidate")},
         "baseline": None,
         "baseline_problem": read.problem,
@@ -120,25 +128,30 @@ class _Read:
     slicings: tuple[Slicing, ...]
     baseline: Bundle | None
     problem: str
+    tail: list[dict[str, Any]]
 
 
-def _read(project: Project, splits: Path, candidate: Bundle, folder: Path | None) -> _Read:
+def _read(
+    project: Project, splits: Path, candidate: Bundle, folder: Path | None, strategy: Path | None
+) -> _Read:
     meta = read_meta(splits)
     with connect(project.resources) as con:
         parts = {name: scan(splits / f"{name}.parquet") for name in ("train", "validation", "test")}
         types = columns(con, parts["test"])
         baseline, problem = _baseline(candidate, folder, types)
         everything = "(" + " UNION ALL BY NAME ".join(f"FROM {p}" for p in parts.values()) + ")"
-        slicings = tuple(plan_slices(con, everything, types, project.slices))
+        tail = Tail.of(con, everything, types, strategy)
+        slicings = (*plan_slices(con, everything, types, project.slices), *tail.slicings)
         group = project.evaluation.group if candidate.signature.task == "ranking" else None
         if group is not None and group not in types:
             remedy = did_you_mean(group, types) or "Change `evaluation.group` in the project file."
             raise DataError(f"column {group!r}", "the splits have no such column", remedy=remedy)
         entity = tuple(meta.get("entity") or ())
         plain = Request(meta["label"], (), group, entity if set(entity) <= set(types) else ())
-        test = read_part(con, parts["test"], types, replace(plain, slicings=slicings), candidate, baseline)
+        sliced = replace(plain, slicings=slicings)
+        test = read_part(con, tail.source(parts["test"]), types, sliced, candidate, baseline)
         validation = read_part(con, parts["validation"], types, plain, candidate, baseline)
-    return _Read(test, validation, slicings, baseline, problem)
+    return _Read(test, validation, slicings, baseline, problem, tail.content())
 
 
 def _baseline(candidate: Bundle, folder: Path | None, types: Mapping[str, str]) -> tuple[Bundle | None, str]:
@@ -166,8 +179,10 @@ class _Measured:
         how: Resampling,
         min_rows: int,
         seed_name: str = OVERALL,
+        looks: int = 0,
+        tail_rows: int = 0,
     ) -> None:
-        self.min_rows = min_rows
+        self.min_rows, self.tail_rows = min_rows, max(min_rows, tail_rows)
         self.rows = {OVERALL: scored.sample.rows}
         self.shares = {OVERALL: _positive_share(scored.sample)}
         self.overall = estimate(scored.sample, metrics, how, seed_name, scored.baseline)
@@ -180,7 +195,9 @@ class _Measured:
                     sample = scored.sample.take(index)
                     other = None if scored.baseline is None else scored.baseline.take(index)
                     self.rows[name], self.shares[name] = len(index), _positive_share(sample)
-                    self.found[name] = estimate(sample, metrics, small, name, other)
+                    found = estimate(sample, metrics, small, name, other)
+                    tail = is_tail(name)
+                    self.found[name] = widened(found, sample, how.confidence, looks) if tail else found
 
     def part(self, model: str) -> dict[str, Any]:
         """`candidate` or `baseline` by slice, as `evaluation.json` has it."""
@@ -188,7 +205,9 @@ class _Measured:
             name: {
                 "rows": self.rows[name],
                 **({} if self.shares[name] is None else {"positive_share": self.shares[name]}),
-                "small": name != OVERALL and self.rows[name] < self.min_rows,
+                "small": name != OVERALL
+                and self.rows[name] < (self.tail_rows if is_tail(name) else self.min_rows),
+                **({"tail": True} if is_tail(name) else {}),
                 "metrics": {m: _entry(e) for m, e in getattr(found, model).items()},
             }
             for name, found in self.found.items()

@@ -4,6 +4,11 @@ A threshold is held against the measured value; its interval is recorded beside 
 the whole interval of the paired difference lies beyond `max_loss`, and warns while the interval still holds
 the bound. A slice with few rows (`evaluation.min_slice_rows`) never stops a run: it warns when even the
 better end of its interval misses the bound, and is skipped otherwise.
+
+A slice of the long tail (`long_tail:…`, found by `assess_data`) is judged by its interval alone, which is
+made for few rows and for all of them together: a no needs the whole interval beyond the bound, so that noise
+cannot stop a run and a collapse does. Where the project sets no bound for them, the changes that it asks of
+the whole test set are watched in them, and warn.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +17,7 @@ from typing import Any
 
 from evergreen.decisions import Decision, Mode, Verdict, verdict
 from evergreen.errors import InputError
+from evergreen.modeling.evaluation.longtail import PREFIX, is_tail, own_names, tail_names
 from evergreen.project.model import Change, ModelGate, Threshold
 from evergreen.project.wording import did_you_mean, listed
 from evergreen.reports.text import interval, metric_name, number
@@ -39,16 +45,46 @@ def decide(
     found = [*_data(data_decisions)]
     for place, threshold in enumerate(gate.thresholds):
         where = f"gates.model.thresholds[{place}]"
-        for name in _slices(evaluation, threshold.slice, threshold.metric, where):
+        names = _slices(evaluation, threshold.slice, threshold.metric, where)
+        found += _nothing(gate.mode, threshold.slice, threshold.metric, names)
+        for name in names:
             found += _threshold(gate.mode, threshold, _Part(evaluation, name, threshold.metric))
     for place, change in enumerate(gate.changes):
         where = f"gates.model.changes[{place}]"
-        for name in _slices(evaluation, change.slice, change.metric, where):
+        names = _slices(evaluation, change.slice, change.metric, where)
+        found += _nothing(gate.mode, change.slice, change.metric, names)
+        for name in names:
             found.append(_change(gate.mode, change, _Part(evaluation, name, change.metric), evaluation))
+    found += _watched(gate, evaluation)
     if not gate.thresholds and not gate.changes:
         reason = "The project sets no bound for the model (`gates.model`)."
         found.append(Decision(GATE, "bounds", "skip", reason, mode=gate.mode))
     return found
+
+
+def _watched(gate: ModelGate, evaluation: Mapping[str, Any]) -> Iterator[Decision]:
+    """Warnings about slices of the long tail that lost more than is allowed overall; no bound names them."""
+    if gate.mode == "off" or _names_tail(gate):
+        return
+    names = tail_names(evaluation["datasets"]["test"])
+    for change in gate.changes:
+        if change.slice == OVERALL:
+            own = change.model_copy(update={"slice": f"{PREFIX}*"})
+            parts = (_Part(evaluation, name, change.metric) for name in names)
+            watched = (_change("warn", own, part, evaluation) for part in parts)
+            yield from (d for d in watched if d.verdict == "warn" and d.observed is not None)
+
+
+def _names_tail(gate: ModelGate) -> bool:
+    named = [*(t.slice for t in gate.thresholds), *(c.slice for c in gate.changes)]
+    return any(map(is_tail, named))
+
+
+def _nothing(mode: Mode, wanted: str, metric: str, names: Sequence[str]) -> Iterator[Decision]:
+    """A bound on slices of the long tail that this training set does not have."""
+    if not names and is_tail(wanted):
+        reason = f"{metric_name(metric)} on {wanted} was not checked: this test set has no such slice."
+        yield Decision(GATE, metric, "skip", reason, slice=wanted, mode=mode, evidence=_EVIDENCE)
 
 
 def blessed(decisions: Iterable[Decision]) -> bool:
@@ -79,7 +115,9 @@ def _slices(evaluation: Mapping[str, Any], wanted: str, metric: str, where: str)
             f"{where}.metric", f"`{metric}` was not measured", f"one of {listed(measured)}", remedy
         )
     if wanted == EVERY:
-        return [name for name in parts if name != OVERALL]
+        return [name for name in own_names(parts) if name != OVERALL]
+    if is_tail(wanted) and wanted not in parts:
+        return tail_names(parts) if wanted == f"{PREFIX}*" else []
     if wanted not in parts:
         remedy = did_you_mean(wanted, parts) or "Name a slice that the test set has rows of."
         raise InputError(
@@ -112,6 +150,11 @@ class _Part:
     def small(self) -> bool:
         """Whether the slice has too few rows to stop a run."""
         return bool(self.content.get("small"))
+
+    @property
+    def tail(self) -> bool:
+        """Whether it is a slice of the long tail, which its interval alone judges."""
+        return is_tail(self.slice)
 
     @property
     def words(self) -> str:
@@ -150,11 +193,16 @@ def _against(mode: Mode, side: str, limit: float, part: _Part, every: bool) -> t
         return verdict(True, mode), f"{name} on {part.words} is {number(value)}, {word} {limit:g} as asked."
     between = _between(part.measured)
     reason = f"{name} on {part.words} is {number(value)}{between}, not {word} {limit:g}."
-    if not part.small:
-        return verdict(False, mode), reason
     best = part.measured["high" if side == "min" else "low"]
     surely = best is not None and (best < limit if side == "min" else best > limit)
-    small = f" Small data (under {part.evaluation['min_slice_rows']} rows): "
+    if part.tail and not part.small and not surely:
+        why = "too few rows for an interval" if best is None else "that can be noise in so few rows"
+        return "skip", f"{reason} Long tail: {why}, not gated."
+    if not part.small:
+        return verdict(False, mode), reason
+    small = (
+        " Small data: " if part.tail else f" Small data (under {part.evaluation['min_slice_rows']} rows): "
+    )
     if surely and mode != "off":
         return "warn", reason + small + "a warning, although the whole interval misses the bound."
     return "skip", reason + small + "not gated."
@@ -199,6 +247,8 @@ def _compared(
     allowed = f"a loss of {bound.max_loss:g} is allowed" if bound.max_loss else "no loss is allowed"
     if mode == "off":
         return "skip", f"{moved}; not gated."
+    if part.tail and _interval(change) is None:
+        return "skip", f"{moved}; long tail: too few rows for an interval, not gated."
     if ends[-1] < -bound.max_loss:
         if part.small:
             return "warn", f"{moved}; {allowed}. Small data: a warning only."
@@ -207,6 +257,8 @@ def _compared(
         return "pass", f"{moved}; {allowed}."
     if part.small:
         return "skip", f"{moved}; small data, not gated."
+    if part.tail:
+        return "skip", f"{moved}; {allowed}: more than that can be noise in so few rows, not gated."
     return "warn", f"{moved}; {allowed}, and whether it is more cannot be told from these rows."
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from evergreen.modeling.evaluation.longtail import TAIL, own_names, tail_names
 from evergreen.reports import charts
 from evergreen.reports.page import Section, chip, details, figure, note, page, table, text, tiles
 from evergreen.reports.text import interval, metric_name, number, percent
@@ -20,6 +21,7 @@ def evaluation_page(evaluation: Mapping[str, Any]) -> str:
         Section("Against the baseline", _baseline(evaluation)),
         Section("Shape of the errors", _shapes(evaluation)),
         Section("Slices", _slices(evaluation)),
+        Section("Long tail", _tail(evaluation)),
         Section("How it was measured", _method(evaluation)),
     ]
     rows = f"{overall['rows']:,} test rows"
@@ -153,7 +155,7 @@ def _residuals(residuals: Mapping[str, Any] | None) -> list[str]:
 
 def _slices(evaluation: Mapping[str, Any]) -> list[str]:
     parts = evaluation["datasets"]["test"]
-    names = [n for n in parts if n != "overall"]
+    names = [n for n in own_names(parts) if n != "overall"]
     if not names:
         return [note("The project names no slices. Add `slices` to see where the model is weak.")]
     primary = evaluation["primary"]
@@ -179,6 +181,38 @@ def _slices(evaluation: Mapping[str, Any]) -> list[str]:
             note(f"{len(small)} slices have fewer than {rows} rows: shown, but the gate does not hold them.")
         )
     return blocks
+
+
+def _tail(evaluation: Mapping[str, Any]) -> list[str]:
+    """The slices that `assess_data` found, with their intervals for few rows."""
+    parts = evaluation["datasets"]["test"]
+    names = [n for n in (TAIL, *tail_names(parts)) if n in parts]
+    if not names:
+        return []
+    primary = evaluation["primary"]
+    measured = [parts[n]["metrics"][primary] for n in names]
+    lanes = [n.removeprefix(f"{TAIL}:") for n in names]
+    chart = charts.forest(
+        lanes,
+        [m["value"] for m in measured],
+        [_pair(m) for m in measured],
+        f"{metric_name(primary)} in the long tail",
+        reference=parts["overall"]["metrics"][primary]["value"],
+    )
+    told = {s["name"]: s["words"] for s in evaluation["long_tail"]}
+    rows = [(n, told.get(n, "any slice of the long tail"), parts[n]["rows"]) for n in names]
+    few = [n for n in names if parts[n]["small"]]
+    words = (
+        "Small data inside the data: intervals hold 99 % for all slices together, widened for few rows, and "
+        f"the gate says no only where a whole interval lies beyond its bound. {len(few)} of {len(names)} "
+        "have too few test rows to be judged."
+    )
+    return [
+        figure(chart, "The dashed line is the whole test set."),
+        _slice_table(evaluation, parts, names),
+        details("What is in them", table(["Slice", "Rows in it", "Test rows"], rows, numeric={2})),
+        text(words),
+    ]
 
 
 def _pair(measured: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -103,9 +103,32 @@ def _features(facts: CardFacts) -> list[str]:
     lines = _table(("Feature", "Type", "Given", "Categories"), rows)
     if len(inputs) > _MOST_FEATURES:
         lines.append(f"\nand {len(inputs) - _MOST_FEATURES} more, see `signature.json`")
+    lines += _selection(facts)
     if facts.plan.dropped:
-        lines += ["", "Left out:", "", *(f"- `{_cell(n)}`: {r}" for n, r in facts.plan.dropped.items())]
+        reasons = (f"- `{_cell(n)}`: {_cell(r)}" for n, r in facts.plan.dropped.items())
+        lines += ["", "Left out:", "", *reasons]
     return lines
+
+
+def _selection(facts: CardFacts) -> list[str]:
+    """What select_features found, where it ran: how many stay, and what leaving out the others does."""
+    chosen = facts.training.get("selection")
+    if not chosen:
+        return []
+    lines = ["", f"Selected: {chosen['kept']} features kept, {len(chosen['dropped'])} left out."]
+    quality, sample = chosen["quality"], chosen["sample"]
+    if quality:
+        lines.append(
+            f"A quick model on {sample['rows']} of {sample['of']} training rows, out of fold: "
+            f"{quality['metric']} {quality['all']:.4f} with all {quality['looked_at']} features looked at, "
+            f"{quality['kept']:.4f} without the {quality['left_out']} that do not help; difference in loss "
+            f"{quality['worse']:.4g} ({_bound(quality['worse_low'])} to {_bound(quality['worse_high'])})."
+        )
+    return lines
+
+
+def _bound(value: float | None) -> str:
+    return "no bound" if value is None else f"{value:.4g}"
 
 
 def limitations(facts: CardFacts) -> list[str]:

@@ -12,6 +12,7 @@ from evergreen.bundle.save import BundleInfo, Companions, save_bundle
 from evergreen.bundle.signature import Signature
 from evergreen.modeling.columns import ColumnPlan, plan_columns
 from evergreen.modeling.matrix import Matrix, load_matrix, sampled
+from evergreen.modeling.selection.record import read_selection, selected, summary, with_reasons
 from evergreen.modeling.splitting.split import read_target
 from evergreen.modeling.task import Target
 from evergreen.modeling.training.card import CardFacts, model_card
@@ -61,6 +62,7 @@ def train(
     studies: Sequence[Path] = (),
     profile: Path | None = None,
     schema: Path | None = None,
+    selection: Path | None = None,
 ) -> Trained:
     """Fit the project's pipeline to the train part and write the bundle to the folder `model`.
 
@@ -71,6 +73,8 @@ def train(
         studies: Folders of `tune_model`; the best trial's parameters are used.
         profile: The baseline profile to freeze into the bundle.
         schema: The schema to freeze into the bundle.
+        selection: What `select_features` wrote; the pipeline gets the features that it keeps. An empty folder
+            says nothing: all features, as without.
 
     Raises:
         DataError: when no feature can be used.
@@ -79,10 +83,13 @@ def train(
     meta = read_meta(splits)
     target = read_target(meta)
     study = read_studies(studies)
+    choice = read_selection(selection)
+    features = selected(meta["features"], choice)
     best = study.best
     part = splits / "train.parquet"
     with connect(project.resources) as con:
-        plan = plan_columns(con, scan(part), meta["features"], keep=named_columns(project.model))
+        plan = plan_columns(con, scan(part), features, keep=named_columns(project.model))
+        plan = with_reasons(plan, choice)
         built = build_pipeline(project.model, plan, target, best.params if best else None)
         relation = sampled(con, part, meta, project.model.max_rows, project.model.seed)
         matrix = load_matrix(con, relation, plan.inputs, target, meta["label"])
@@ -100,6 +107,8 @@ def train(
         time=meta.get("time"),
     )
     training = _training(project, meta, built, plan, study, matrix.rows)
+    if choice is not None:
+        training["selection"] = summary(choice)
     card = model_card(CardFacts(project, meta, signature, plan, training, tuple(warnings)))
     companions = Companions(card, _text(profile), _text(schema), training)
     info = save_bundle(model, built.pipeline, signature, companions, _first_rows(plan, matrix))

@@ -15,6 +15,7 @@ from evergreen.errors import EvergreenError, InputError
 from evergreen.modeling.columns import ColumnPlan, plan_columns
 from evergreen.modeling.evaluation.metrics import chosen_metrics, default_metrics, higher_is_better, score
 from evergreen.modeling.matrix import Matrix, load_matrix, sampled
+from evergreen.modeling.selection.record import read_selection, selected
 from evergreen.modeling.splitting.split import read_target
 from evergreen.modeling.task import Target
 from evergreen.modeling.training.fit import fit, predict
@@ -44,13 +45,13 @@ class Setting:
     metric: str
 
 
-def prepare(project: Project, splits: Path) -> Setting:
+def prepare(project: Project, splits: Path, selection: Path | None = None) -> Setting:
     """Load the rows of the train part (at most `tune.max_rows`) and make the folds.
 
     Raises:
         DataError, InputError: as `check_search`, and when there are too few rows for the folds.
     """
-    tune, plan, target = check_search(project, splits)
+    tune, plan, target = check_search(project, splits, selection)
     meta = read_meta(splits)
     with connect(project.resources) as con:
         relation = sampled(con, splits / "train.parquet", meta, tune.max_rows, project.model.seed)
@@ -59,8 +60,10 @@ def prepare(project: Project, splits: Path) -> Setting:
     return Setting(project.model, tune, target, plan, matrix, folds, tuning_metric(project, target))
 
 
-def check_search(project: Project, splits: Path) -> tuple[Tune, ColumnPlan, Target]:
-    """Find what is wrong with a search before any row is loaded.
+def check_search(
+    project: Project, splits: Path, selection: Path | None = None
+) -> tuple[Tune, ColumnPlan, Target]:
+    """Find what is wrong with a search before any row is loaded; `selection` is what `select_features` wrote.
 
     Raises:
         InputError: when the project has no search, or names an unknown estimator, parameter or metric.
@@ -72,9 +75,8 @@ def check_search(project: Project, splits: Path) -> tuple[Tune, ColumnPlan, Targ
     meta = read_meta(splits)
     target = read_target(meta)
     with connect(project.resources) as con:
-        plan = plan_columns(
-            con, scan(splits / "train.parquet"), meta["features"], keep=named_columns(project.model)
-        )
+        features = selected(meta["features"], read_selection(selection))
+        plan = plan_columns(con, scan(splits / "train.parquet"), features, keep=named_columns(project.model))
     pipeline = build_pipeline(project.model, plan, target).pipeline
     for name in tune.space:
         parameter_path(pipeline, name)

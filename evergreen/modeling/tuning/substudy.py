@@ -25,7 +25,8 @@ def main(request_file: str) -> int:
         from evergreen.modeling.tuning.study import write_study
         from evergreen.project import parse_project
 
-        setting = prepare(parse_project(request["project"]), Path(request["splits"]))
+        selection = Path(request["selection"]) if request["selection"] else None
+        setting = prepare(parse_project(request["project"]), Path(request["splits"]), selection)
         study = run_substudy(setting, request["index"], request["deadline"], request["threads"])
         write_study(out, study)
     except errors.EvergreenError as error:

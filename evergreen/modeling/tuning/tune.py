@@ -25,7 +25,13 @@ _POLL_SECONDS = 0.1
 
 
 def tune(
-    project: Project, splits: Path, *, shard: int = 0, shards: int = 1, processes: int | None = None
+    project: Project,
+    splits: Path,
+    *,
+    shard: int = 0,
+    shards: int = 1,
+    processes: int | None = None,
+    selection: Path | None = None,
 ) -> Study:
     """Run the sub-studies `i` with `i % shards == shard`.
 
@@ -35,6 +41,7 @@ def tune(
         shard: Which share of the sub-studies.
         shards: How many shares there are.
         processes: How many sub-studies run side by side; default: a core each.
+        selection: What `select_features` wrote; trials are fitted to the features that it keeps.
 
     Raises:
         InputError: when the space names an unknown parameter, or every trial of the share fails.
@@ -48,17 +55,24 @@ def tune(
     # A project without a search does not wait for scikit-learn and Optuna.
     from evergreen.modeling.tuning.search import check_search, prepare, run_substudy, trials_of
 
-    check_search(project, splits)
+    check_search(project, splits, selection)
     indices = [i for i in range(section.parallel) if i % shards == shard and trials_of(section, i)]
     deadline = None if section.timeout is None else time.time() + section.timeout.total_seconds()
     cores = available_cores(project.resources.threads)
     side_by_side = max(1, min(processes or cores, len(indices)))
     if side_by_side == 1:
-        setting = prepare(project, splits)
+        setting = prepare(project, splits, selection)
         study = merge(run_substudy(setting, i, deadline, cores) for i in indices)
     else:
         threads = max(1, cores // side_by_side)
-        study = merge(_in_processes(project, splits, indices, deadline, threads, side_by_side))
+        request = {
+            "project": dump_project(project),
+            "splits": str(splits),
+            "selection": None if selection is None else str(selection),
+            "deadline": deadline,
+            "threads": threads,
+        }
+        study = merge(_in_processes(request, indices, side_by_side))
     _refuse_if_all_failed(study)
     return study
 
@@ -75,14 +89,7 @@ def _refuse_if_all_failed(study: Study) -> None:
         )
 
 
-def _in_processes(
-    project: Project,
-    splits: Path,
-    indices: Sequence[int],
-    deadline: float | None,
-    threads: int,
-    side_by_side: int,
-) -> list[Study]:
+def _in_processes(shared: Mapping[str, object], indices: Sequence[int], side_by_side: int) -> list[Study]:
     """Run sub-studies as child processes, at most `side_by_side` at a time; none outlives this process."""
     waiting = list(indices)
     running: dict[int, subprocess.Popen[bytes]] = {}
@@ -90,13 +97,11 @@ def _in_processes(
     with tempfile.TemporaryDirectory(prefix="evergreen-tune-") as scratch, ExitStack() as stack:
         stack.callback(_end_all, running)
         folder = Path(scratch)
-        project_text = dump_project(project)
-        shared = {"project": project_text, "splits": str(splits), "deadline": deadline, "threads": threads}
         while waiting or running:
             while waiting and len(running) < side_by_side:
                 index = waiting.pop(0)
                 request = {**shared, "index": index, "out": str(folder / f"study-{index}")}
-                running[index] = _start(folder / f"request-{index}.json", request, threads)
+                running[index] = _start(folder / f"request-{index}.json", request)
             for index in [i for i, child in running.items() if child.poll() is not None]:
                 child = running.pop(index)
                 _close(child)
@@ -105,9 +110,10 @@ def _in_processes(
     return studies
 
 
-def _start(path: Path, request: Mapping[str, object], threads: int) -> "subprocess.Popen[bytes]":
+def _start(path: Path, request: Mapping[str, object]) -> "subprocess.Popen[bytes]":
     path.write_text(json.dumps(dict(request)), encoding="utf-8")
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    threads = str(request["threads"])
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
     command = [sys.executable, "-m", "evergreen.modeling.tuning.substudy", str(path)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, **limits})  # noqa: S603
 

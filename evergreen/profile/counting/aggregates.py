@@ -1,39 +1,64 @@
-"""What each pass aggregates over a column, and how exact numbers come out of any number of threads."""
+"""What the pass over all rows aggregates for a column, and counts by value."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import duckdb
 
+from evergreen.profile.counting.hashes import hash_outputs
 from evergreen.profile.counting.layout import ColumnLayout
+from evergreen.profile.counting.moments import Scale, framed, sum_outputs
 from evergreen.profile.counting.reading import Reader, Request
-from evergreen.profile.counting.sketch import SIZE, TOP, Sketch
 from evergreen.profile.model import Bins, Scalar, Values
 from evergreen.tables import literal
 
-# Fixed-point bits of the sums: |y| ≤ 2 and y² ≤ 4 below, and a BIGINT has 63 bits.
-_BITS = 60
 
+def request(
+    reader: Reader, layout: ColumnLayout, scale: Scale | None, limit: int | None, *, hashes: bool = True
+) -> Request:
+    """Everything about a column that one pass gives: counts, extremes, sums, bins, lengths, hashes.
 
-def survey_request(reader: Reader) -> Request:
-    """First pass: counts, extremes, lengths, and an estimate of the number of distinct values."""
+    Args:
+        reader: The column.
+        layout: Its edges.
+        scale: The frame of its sums; None where no value is expected.
+        limit: Gather the hashes up to this one; None: estimate the number of distinct values.
+        hashes: Whether distinct values are of interest.
+    """
     outputs = {"rows": "count(*)", "present": "count({r})"}
+    inputs = {"r": reader.raw, "v": reader.value}
+    if reader.is_list:
+        inputs["l"] = f"length({reader.raw})"
+        return Request(inputs, outputs | _lengths())
     if reader.family == "other":
         return Request({"r": reader.raw}, outputs)
-    inputs = {"r": reader.raw, "v": reader.value}
     if reader.family in ("number", "time"):
         outputs |= {"valid": "count({v})", "minimum": "min({v})", "maximum": "max({v})"}
         outputs |= {"zeros": "coalesce(count_if({v} = 0), 0)", "negative": "coalesce(count_if({v} < 0), 0)"}
         outputs |= _infinities(reader)
+        inputs["d"] = reader.double
+        if scale:
+            inputs["y"] = framed(reader.double, scale)
+            outputs |= sum_outputs("{y}")
+        if layout.all_edges:
+            edges = ", ".join(f"{e!r}::DOUBLE" for e in layout.all_edges)
+            outputs["bins"] = f"histogram({{d}}, [{edges}])"
     elif reader.family == "text":
         inputs["l"] = f"length({reader.value})"
-        outputs |= {"shortest": "min({l})", "longest": "max({l})", "total": "sum({l})"}
-        outputs["empty"] = "coalesce(count_if({l} = 0), 0)"
-    outputs["estimate"] = "approx_count_distinct({v})"
+        outputs |= _lengths()
+        outputs["spaced"] = "coalesce(count_if(({v} < '!' AND {l} > 0) OR ends_with({v}, ' ')), 0)"
+        outputs["wide"] = "coalesce(count_if(strlen({v}) <> {l}), 0)"
+    else:
+        outputs["true"] = "coalesce(count_if({v}), 0)"
+    if hashes and reader.family != "boolean":
+        outputs |= hash_outputs(limit, "{v}")
     return Request(inputs, outputs)
+
+
+def _lengths() -> dict[str, str]:
+    return {"shortest": "min({l})", "longest": "max({l})", "total": "sum({l})",
+            "empty": "coalesce(count_if({l} = 0), 0)"}  # fmt: skip
 
 
 def _infinities(reader: Reader) -> dict[str, str]:
@@ -44,58 +69,9 @@ def _infinities(reader: Reader) -> dict[str, str]:
             "below": f"coalesce(count_if({{r}} = '-infinity'::{reader.stored}), 0)"}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Scale:
-    """The fixed-point frame of a column's sums: y = x·`factor` − `centre`, with `factor` a power of two.
-
-    Sums of integers do not depend on the order in which threads add them up, sums of doubles do: this is what
-    makes a profile the same bytes every time, and a mean right to its last bits.
-    """
-
-    factor: float
-    centre: float
-
-    @staticmethod
-    def of(minimum: float, maximum: float, middle: float) -> "Scale":
-        """The frame for values between `minimum` and `maximum`, centred near `middle`."""
-        size = max(abs(minimum), abs(maximum))
-        exponent = math.frexp(size)[1] if size else 0
-        factor = math.ldexp(1.0, -max(-1000, exponent))
-        return Scale(factor, min(max(middle, minimum), maximum) * factor)
-
-    def moments(self, count: int, total: int, squares: int) -> tuple[float | None, float | None]:
-        """The mean and the sum of squared deviations, from the sums of y·2^60 and of y²·2^60.
-
-        M2 = Σy² − (Σy)²/n, in exact arithmetic; None for no rows, or past the range of a double.
-        """
-        if not count:
-            return None, None
-        first, second = Fraction(total, 2**_BITS), Fraction(squares, 2**_BITS)
-        factor = Fraction(self.factor)
-        mean = (first / count + Fraction(self.centre)) / factor
-        m2 = max(second - first * first / count, Fraction(0)) / factor**2
-        return _double(mean), _double(m2)
-
-
-def _double(value: Fraction) -> float | None:
-    try:
-        return float(value)
-    except OverflowError:
-        return None
-
-
-def measure_request(reader: Reader, layout: ColumnLayout, scale: Scale) -> Request:
-    """Second pass over a number or a time: fixed-point sums, and exact counts between the layout's edges."""
-    edges = ", ".join(f"{e!r}::DOUBLE" for e in layout.all_edges)
-    one = f"{float(2**_BITS)!r}::DOUBLE"
-    outputs = {
-        "sum": f"sum(CAST({{y}} * {one} AS BIGINT))",
-        "squares": f"sum(CAST({{y}} * {{y}} * {one} AS BIGINT))",
-    }
-    if edges:
-        outputs["bins"] = f"histogram({{d}}, [{edges}])"
-    y = f"{reader.double} * {scale.factor!r}::DOUBLE - {scale.centre!r}::DOUBLE"
-    return Request({"d": reader.double, "y": y}, outputs)
+def sum_request(reader: Reader, scale: Scale) -> Request:
+    """The sums alone, for a column whose values turned out to lie outside its frame."""
+    return Request({"y": framed(reader.double, scale)}, sum_outputs("{y}"))
 
 
 def bins(counts: Mapping[float, int] | None, edges: Sequence[float], valid: int) -> Bins:
@@ -128,10 +104,12 @@ def value_counts(
     """
     if only is not None and not only:
         return {}
-    inner = f"SELECT {group or 'NULL'} AS g, {reader.value} AS v FROM {relation}"
+    inner = f"(SELECT {group or 'NULL'} AS g, {reader.value} AS v FROM {relation})"
+    if only is not None:
+        # A join: of a long IN list DuckDB makes another kind, which also keeps what does not match.
+        inner += f" JOIN (SELECT unnest({literal(list(only))}) AS w) ON v = w"
     where = "v IS NOT NULL" + (" AND g IS NOT NULL" if group else "")
-    where += f" AND v IN ({', '.join(literal(v) for v in only)})" if only else ""
-    query = f"SELECT any_value(g), v, count(*) AS n FROM ({inner}) WHERE {where}"
+    query = f"SELECT any_value(g), v, count(*) AS n FROM {inner} WHERE {where}"
     query += f" GROUP BY {'g, v' if group else 'v'} HAVING n >= {least}"
     found: dict[Any, dict[Scalar, int]] = {}
     for name, value, count in con.execute(query).fetchall():
@@ -150,24 +128,3 @@ def listed(counts: Mapping[Scalar, int], layout: ColumnLayout, valid: int) -> Va
 def ranked(counts: Mapping[Scalar, int]) -> tuple[tuple[Scalar, int], ...]:
     """Values with their counts, the most frequent first, ties by value."""
     return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def sketch(con: duckdb.DuckDBPyConnection, relation: str, reader: Reader, estimate: int) -> Sketch:
-    """The sketch of a column's distinct values; `estimate` (HyperLogLog) says which hashes to fetch."""
-    limit = TOP if estimate <= 2 * SIZE else TOP * 2 * SIZE // estimate
-    inner = f"SELECT hash({reader.value}) AS h FROM {relation} WHERE {reader.value} IS NOT NULL"
-    rows = con.execute(f"SELECT DISTINCT h FROM ({inner}) WHERE h <= {limit}::UBIGINT").fetchall()
-    return Sketch.of((row[0] for row in rows), limit)
-
-
-def value_sketch(con: duckdb.DuckDBPyConnection, reader: Reader, values: Sequence[Scalar]) -> Sketch:
-    """The sketch of a column whose distinct valid values are known; the same as `sketch` makes."""
-    stored = {"integer": reader.stored, "number": "DOUBLE", "boolean": "BOOLEAN"}.get(reader.type, "VARCHAR")
-    query = f"SELECT hash(v) FROM (SELECT unnest({literal(list(values))}::{stored}[]) AS v)"
-    return Sketch.of((row[0] for row in con.execute(query).fetchall()), TOP)
-
-
-def hashing(con: duckdb.DuckDBPyConnection) -> str:
-    """A name for DuckDB's hash function, which may change with its version: what it makes of known values."""
-    row = con.execute("SELECT hash('evergreen'), hash(1), hash(1.5::DOUBLE), hash(TRUE)").fetchone() or ()
-    return "duckdb:" + "-".join(f"{h:016x}" for h in row)

@@ -21,12 +21,13 @@ _DISPLAY = 24
 
 @dataclass(frozen=True)
 class ColumnLayout:
-    """The edges and listed values of one column; see `Bins` and `Values`."""
+    """The edges, listed values and listed shapes of one column; see `Bins`, `Values` and `Shapes`."""
 
     edges: tuple[float, ...] = ()
     histogram: tuple[float, ...] = ()
     values: tuple[Scalar, ...] | None = None
     complete: bool = False
+    shapes: tuple[str, ...] | None = None
 
     @property
     def all_edges(self) -> tuple[float, ...]:
@@ -42,6 +43,7 @@ def layout_of(column: Column) -> ColumnLayout:
         histogram=column.numbers.histogram.edges if column.numbers else (),
         values=tuple(v for v, _ in values.items) if values else None,
         complete=values.complete if values else False,
+        shapes=tuple(s for s, _ in column.shapes.items) if column.shapes else None,
     )
 
 

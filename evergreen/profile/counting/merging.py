@@ -4,16 +4,18 @@ from functools import reduce
 
 from evergreen.errors import DataError
 from evergreen.profile.counting.aggregates import ranked
-from evergreen.profile.model import Bins, Column, Lengths, Numbers, Profile, Slice, Values
+from evergreen.profile.counting.moments import merged_sums, moments
+from evergreen.profile.model import Bins, Column, Lengths, Numbers, Profile, Shapes, Slice, Values
+from evergreen.profile.traits.model import larger
 
 
 def merge(*profiles: Profile) -> Profile:
     """The profile of all the rows of tables that were counted into one layout (see `edges_from`).
 
-    Associative and commutative. Counts, bins, listed values, minima, maxima and sketches are exactly those of
-    the whole table; means and sums of squares agree within rounding. `unique` is False if it is so for a
-    part, else unknown, and so is `key`. Sketches of different hash functions (versions of DuckDB) are left
-    out.
+    Associative and commutative. Counts, bins, listed values, extremes, sketches, means and variances are
+    exactly those of the whole table; where a part holds values far beyond the reference's (256 times its
+    range), means and variances agree within rounding. `unique` is False if it is so for a part, else unknown,
+    and so is `key`. Sketches of different hash functions (versions of DuckDB) are left out.
 
     Raises:
         DataError: for no profile, or profiles of different layouts.
@@ -29,7 +31,8 @@ def _merge(a: Profile, b: Profile) -> Profile:
         raise DataError("profiles", f"different layouts ({_difference(a, b)})", "one layout", remedy)
     same = a.hashing == b.hashing
     columns = tuple(_merge_columns(x, y, same) for x, y in zip(a.columns, b.columns, strict=True))
-    return Profile(a.rows + b.rows, columns, a.hashing if same else "", _merge_slices(a, b))
+    hashing, slices = a.hashing if same else "", _merge_slices(a, b)
+    return Profile(a.rows + b.rows, columns, hashing, slices, traits=larger(a.traits, b.traits))
 
 
 def _merge_slices(a: Profile, b: Profile) -> tuple[Slice, ...]:
@@ -63,11 +66,15 @@ def _merge_columns(a: Column, b: Column, same_hashing: bool) -> Column:
         values=_merge_values(a.values, b.values) if a.values and b.values else None,
         sketch=a.sketch.merged(b.sketch) if same_hashing and a.sketch and b.sketch else None,
         unique=False if False in (a.unique, b.unique) else None,
+        shapes=_merge_shapes(a.shapes, b.shapes) if a.shapes and b.shapes else None,
+        week=tuple(x + y for x, y in zip(a.week, b.week, strict=True)) if a.week and b.week else None,
+        elements=_merge_columns(a.elements, b.elements, same_hashing) if a.elements and b.elements else None,
     )
 
 
 def _merge_numbers(a: Numbers, b: Numbers) -> Numbers:
-    mean, m2 = _merge_moments(a, b)
+    sums = merged_sums(a, b)
+    mean, m2 = moments(a.count + b.count, sums) if sums else (None, None)
     return Numbers(
         count=a.count + b.count,
         zeros=a.zeros + b.zeros,
@@ -81,23 +88,8 @@ def _merge_numbers(a: Numbers, b: Numbers) -> Numbers:
         m2=m2,
         bins=_merge_bins(a.bins, b.bins),
         histogram=_merge_bins(a.histogram, b.histogram),
+        sums=sums,
     )
-
-
-def _merge_moments(a: Numbers, b: Numbers) -> tuple[float | None, float | None]:
-    """Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing variances", 1979."""
-    if not a.count or not b.count:
-        one = a if a.count else b
-        return one.mean, one.m2
-    share_a, share_b = a.count / (a.count + b.count), b.count / (a.count + b.count)
-    if a.mean is None or b.mean is None:
-        return None, None
-    mean = a.mean * share_a + b.mean * share_b
-    if a.m2 is None or b.m2 is None:
-        return mean, None
-    gap = abs(a.mean - b.mean)
-    m2 = a.m2 + b.m2 + gap * gap * (a.count * share_b)
-    return mean, m2 if m2 < float("inf") else None
 
 
 def _merge_bins(a: Bins, b: Bins) -> Bins:
@@ -110,7 +102,17 @@ def _merge_lengths(a: Lengths, b: Lengths) -> Lengths:
         maximum=max((v for v in (a.maximum, b.maximum) if v is not None), default=None),
         total=a.total + b.total,
         empty=a.empty + b.empty,
+        spaced=a.spaced + b.spaced,
+        wide=a.wide + b.wide,
     )
+
+
+def _merge_shapes(a: Shapes, b: Shapes) -> Shapes:
+    counts = dict(a.items)
+    for shape, n in b.items:
+        counts[shape] += n
+    items = tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return Shapes(a.rows + b.rows, items, a.other + b.other)
 
 
 def _merge_values(a: Values, b: Values) -> Values:

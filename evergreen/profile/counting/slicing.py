@@ -27,14 +27,17 @@ def group_sql(by: SliceBy, columns: Sequence[Reader], reference: Profile) -> str
     reader = next((r for r in columns if r.name == by.column), None)
     if reader is None:
         names = [r.name for r in columns]
-        remedy = did_you_mean(by.column, names) or "Change `slices` in the project file."
+        remedy = did_you_mean(by.column, names) or "Name a column of the table."
         raise DataError(f"slice by {by.column!r}", "no such column", f"one of {listed(names)}", remedy)
     column = reference.by_name.get(by.column)
     edges = by.edges
     if edges is None and column and column.values:
-        shown = ", ".join(literal(v) for v, n in column.values.items[: by.top] if n)
         name = f"{literal(by.column + '=')} || CAST({reader.value} AS VARCHAR)"
-        return f"CASE WHEN {reader.value} IN ({shown}) THEN {name} END" if shown else "NULL::VARCHAR"
+        # Not with IN: DuckDB makes a join of a long one.
+        cases = " ".join(
+            f"WHEN {reader.value} = {literal(v)} THEN {name}" for v, n in column.values.items[: by.top] if n
+        )
+        return f"CASE {cases} END" if cases else "NULL::VARCHAR"
     if edges is None and column and column.numbers:
         inner = column.numbers.bins.edges
         edges = [inner[len(inner) * i // 4] for i in (1, 2, 3)] if len(inner) > 3 else []

@@ -5,11 +5,19 @@ from datetime import datetime
 from typing import Any
 
 from evergreen.errors import Problem, ProjectError
-from evergreen.profile.schema.model import ENVIRONMENTS, TOLERANCE, TYPES, ColumnSchema, Schema
+from evergreen.profile.schema.model import (
+    ENVIRONMENTS,
+    TOLERANCE,
+    TYPES,
+    ColumnSchema,
+    Revision,
+    Schema,
+)
 from evergreen.project.document import Document, read_document
 from evergreen.project.wording import Path, did_you_mean, listed, shown
 
-_TOP = ("version", "tolerance", "key", "columns")
+_TOP = ("version", "tolerance", "rows", "key", "columns", "history")
+_REVISION = ("version", "command", "changes", "at", "by")
 _FIELDS = (
     "type", "required", "max_missing", "max_invalid", "domain", "min", "max", "tolerance", "unique",
     "environments",
@@ -35,8 +43,10 @@ def parse(text: str, where: str) -> Schema:
     key = checker.key(set(columns))
     tolerance = checker.share(("tolerance",), TOLERANCE)
     version = checker.value(("version",), 1, _is_version, "a whole number, at least 1")
+    rows = checker.value(("rows",), 0, _is_count, "a whole number, at least 0")
+    history = checker.history()
     document.stop_if_wrong()
-    return Schema(read, key, tolerance, version)
+    return Schema(read, key, tolerance, version, rows, history)
 
 
 def _is_number(value: object) -> bool:
@@ -45,6 +55,10 @@ def _is_number(value: object) -> bool:
 
 def _is_version(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_share(value: object) -> bool:
@@ -118,6 +132,25 @@ class _Checker:
         """The columns that are unique together."""
         return self.texts(("key",), names, "names of columns")
 
+    def history(self) -> tuple[Revision, ...]:
+        """The revisions."""
+        past = self._document.data.get("history") or []
+        if not isinstance(past, list) or not all(isinstance(r, dict) for r in past):
+            self.wrong(("history",), "a list of revisions")
+            return ()
+        for index in range(len(past)):
+            self.known(("history", index), _REVISION)
+        return tuple(
+            Revision(
+                r.get("version", 0),
+                str(r.get("command", "")),
+                tuple(map(str, r.get("changes") or ())),
+                str(r.get("at", "")),
+                str(r.get("by", "")),
+            )
+            for r in past
+        )
+
     def column(self, name: str) -> ColumnSchema:
         """One column."""
         path: Path = ("columns", name)
@@ -161,7 +194,7 @@ class _Checker:
         value = self._at(place)
         if value is None:
             return None
-        if kind in ("timestamp", "date", "nested"):
+        if kind in ("timestamp", "date", "nested", "any"):
             self.wrong(place, f"nothing: `domain` is not for type {kind}")
             return None
         accepts: Callable[[object], bool] = {

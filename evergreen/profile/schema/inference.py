@@ -4,47 +4,65 @@ import math
 
 from evergreen.profile.model import Column, Profile, Scalar
 from evergreen.profile.schema.model import ColumnSchema, Schema
+from evergreen.profile.schema.ranges import number_range, time_range
 
 # A text or a label with so few values, each seen so often on average, is taken to have no others.
 _DOMAIN = 50
 _ROWS_A_VALUE = 20
-# How many widths of the observed range a value may lie outside of it.
-_WIDTHS = 3
+# A label whose classes all have so many rows has no others; a unique column must be so long to be one.
+_ROWS_A_CLASS = 30
+_UNIQUE_ROWS = 100
+_RANGE_ROWS = 30
 _WITH_INVALID = ("number", "timestamp", "date")
 
 
 def infer_schema(profile: Profile) -> Schema:
     """Infer a schema that the profiled table passes, and that another sample of the same world passes too.
 
-    - Type: as it is stored; texts with few values are a `category`.
+    - Type: as it is stored; texts with few values are a `category`, a column without a value is `any`.
     - Presence: every column is required; the label in training only.
     - Missing, invalid: the share that was, plus 4 standard errors, plus half as much again and at least 10
       points (2 where there was none, and for invalid); the label and keys may not be missing where they were
       not.
     - Domain: the values of a category, a boolean has its own; of a number only if it is the label.
-    - Range: of numbers that are features, three widths of the observed range on either side, and 0 where
-      nothing was negative: that finds a change of unit, not a new record.
-    - Key: the columns that were unique together.
+    - Range: of numbers and times that are features, what no other sample of the same tail reaches (see
+      `evergreen.profile.schema.ranges`): that finds a change of unit, not a new record.
+    - Unique: whole numbers and texts of which no value stood twice.
+    - Key: the columns that were unique together; where that is left open (a merged profile), key and time.
 
     Args:
         profile: Of the reference table; roles tell label, keys and time.
     """
-    return Schema(tuple(_column(c) for c in profile.columns), key=profile.key)
+    return Schema(
+        tuple(_column(c) for c in profile.columns), key=profile.key or _open_key(profile), rows=profile.rows
+    )
+
+
+def _open_key(profile: Profile) -> tuple[str, ...]:
+    keys = [c for c in profile.columns if c.role == "key"]
+    if not any(c.unique is None and c.type in ("integer", "text") for c in keys):
+        return ()
+    return tuple(c.name for c in profile.columns if c.role in ("key", "time"))
 
 
 def _column(column: Column) -> ColumnSchema:
     domain = _domain(column)
     low, high = _range(column)
     strict = column.rows > 0 and column.role in ("label", "key")
+    type_ = "category" if column.family == "text" and domain else column.type
+    if column.rows and not column.valid and column.family != "other":
+        type_ = "any"
+    classes = [n for _, n in column.values.items if n] if column.values else []
     return ColumnSchema(
         name=column.name,
-        type="category" if column.family == "text" and domain else column.type,
+        type=type_,
         max_missing=0.0 if strict and not column.missing else _bound(column.missing, column.rows, 0.1),
         max_invalid=_bound(column.invalid, column.rows, 0.02) if column.type in _WITH_INVALID else 1.0,
         domain=domain,
         minimum=low,
         maximum=high,
-        tolerance=0.0 if column.role == "label" and domain else None,
+        tolerance=0.0 if column.role == "label" and domain and min(classes) >= _ROWS_A_CLASS else None,
+        unique=bool(column.unique) and column.role == "feature" and column.valid >= _UNIQUE_ROWS,
         environments=("training",) if column.role == "label" else (),
     )
 
@@ -69,28 +87,10 @@ def _domain(column: Column) -> tuple[Scalar, ...] | None:
     return tuple(seen) if few and wanted else None
 
 
-def _range(column: Column) -> tuple[int | float | None, int | float | None]:
+def _range(column: Column) -> tuple[int | float | str | None, int | float | str | None]:
     numbers = column.numbers
-    if column.family != "number" or column.role != "feature" or not numbers:
+    if not numbers or column.rows < _RANGE_ROWS or column.role not in ("feature", "time"):
         return None, None
-    low, high = numbers.minimum, numbers.maximum
-    if low is None or high is None or low == high or column.rows < 100:
-        return None, None
-    if column.type == "integer":
-        width = _WIDTHS * (int(high) - int(low))
-        return (0 if low >= 0 else int(low) - width), int(high) + width
-    width_ = _WIDTHS * (float(high) - float(low))
-    bottom, top = (
-        (0.0 if low >= 0 else _rounded(low - width_, down=True)),
-        _rounded(high + width_, down=False),
-    )
-    return (bottom if math.isfinite(bottom) else None), (top if math.isfinite(top) else None)
-
-
-def _rounded(value: float, *, down: bool) -> float:
-    """Three digits, away from the data: people read these."""
-    if not math.isfinite(value) or not value:
-        return value
-    step = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
-    rounded = (math.floor if down else math.ceil)(value / step) * step if step > 0 else value
-    return float(f"{rounded:.3g}") if math.isfinite(rounded) else value
+    if column.family == "time":
+        return time_range(numbers)
+    return number_range(numbers, whole=column.type == "integer") if column.role == "feature" else (None, None)

@@ -9,16 +9,19 @@ from evergreen.errors import DataError
 from evergreen.profile.model import Scalar
 from evergreen.project.document import write_document
 
-TYPES = ("integer", "number", "boolean", "timestamp", "date", "category", "text", "nested")
+TYPES = ("integer", "number", "boolean", "timestamp", "date", "category", "text", "nested", "any")
 ENVIRONMENTS = ("training", "serving")
 TOLERANCE = 0.01
 
-_HEADER = """\
+HEADER = """\
 # The schema that `validate_data` holds a table to. Edit it by hand; it travels with the model.
 # Of a column: `type`; `required` (default true); `max_missing` and `max_invalid` (NaN, infinities), shares of
 # rows; `domain`, the values allowed; `min` and `max`; `unique`; `environments`, where it must be (default
 # everywhere: training and serving).
 # Up to `tolerance` of the rows may be out of domain or range with a warning; more is a failure.
+# `rows` is how many rows the inferred domains rest on: rows out of a domain that chance explains, since so
+# few were seen, are let pass. With `rows: 0`, or a `tolerance` of the column's own, every row counts.
+# `evergreen schema relax` and `tighten` change it by what a table shows, and print what they change.
 """
 
 
@@ -28,7 +31,7 @@ class ColumnSchema:
 
     Attributes:
         name: As in the table.
-        type: One of `TYPES`; `category` and `text` are both text, `number` takes integers too.
+        type: One of `TYPES`; `category` and `text` are both text, `number` takes integers too, `any` all.
         required: Whether it must be there, in its environments.
         max_missing: Share of rows that may be missing; 1 is no bound.
         max_invalid: Share of rows that may be NaN or infinite.
@@ -58,6 +61,25 @@ class ColumnSchema:
 
 
 @dataclass(frozen=True)
+class Revision:
+    """A version of a schema: what made it, and what it changed.
+
+    Attributes:
+        version: The number that it gave the schema.
+        command: Such as `relax` or `tighten`; empty for a hand's edit.
+        changes: One line for each field that changed.
+        at: When, where the caller said so.
+        by: Who, where the caller said so.
+    """
+
+    version: int
+    command: str = ""
+    changes: tuple[str, ...] = ()
+    at: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
 class Schema:
     """The schema of a table.
 
@@ -65,13 +87,17 @@ class Schema:
         columns: In the table's order.
         key: Columns that are unique together; empty when nothing is said.
         tolerance: See `ColumnSchema.tolerance`.
-        version: Counts a person's revisions, from 1.
+        version: Counts revisions, from 1.
+        rows: How many rows the inferred domains rest on; 0 where they rest on none.
+        history: The revisions, oldest first.
     """
 
     columns: tuple[ColumnSchema, ...]
     key: tuple[str, ...] = ()
     tolerance: float = TOLERANCE
     version: int = 1
+    rows: int = 0
+    history: tuple[Revision, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, ColumnSchema]:
@@ -81,11 +107,15 @@ class Schema:
     def to_yaml(self) -> str:
         """The schema as YAML that people can edit and `from_yaml` reads back equal."""
         top: dict[str, Any] = {"version": self.version, "tolerance": self.tolerance}
+        if self.rows:
+            top["rows"] = self.rows
         if self.key:
             top["key"] = list(self.key)
         body = [write_document({c.name: _written(c)}) for c in self.columns]
         columns = "".join("  " + line for text in body for line in text.splitlines(keepends=True))
-        return f"{_HEADER}{write_document(top)}columns:{' {}' if not body else ''}\n{columns}"
+        text = f"{HEADER}{write_document(top)}columns:{' {}' if not body else ''}\n{columns}"
+        past = [_revision(r) for r in self.history]
+        return text + (write_document({"history": past}) if past else "")
 
     @staticmethod
     def from_yaml(text: str, where: str = "schema.yaml") -> "Schema":
@@ -113,6 +143,12 @@ class Schema:
             raise DataError(str(file), "no such file", "a schema") from None
         except UnicodeDecodeError:
             raise DataError(str(file), "not UTF-8 text", "a schema") from None
+
+
+def _revision(revision: Revision) -> dict[str, Any]:
+    fields = {"version": revision.version, "command": revision.command, "changes": list(revision.changes)}
+    more = {"at": revision.at, "by": revision.by}
+    return {name: value for name, value in {**fields, **more}.items() if value}
 
 
 def _written(column: ColumnSchema) -> dict[str, Any]:

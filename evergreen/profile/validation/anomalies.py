@@ -1,41 +1,23 @@
-"""A table against its schema: columns, types, and rows that break a rule, counted in one pass."""
+"""A table against its schema: columns, types, and rows that break a rule."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from evergreen.decisions import Mode
 from evergreen.findings import Finding, no, rows_text, softened
-from evergreen.profile.counting.reading import Reader, Request, collect
-from evergreen.profile.model import FAMILIES, Column, Profile
-from evergreen.profile.schema.model import ColumnSchema, Schema
+from evergreen.near import did_you_mean
+from evergreen.profile.counting.reading import Reader
+from evergreen.profile.model import Profile
+from evergreen.profile.schema.model import Schema
+from evergreen.profile.validation.chance import level, unseen_rows
+from evergreen.profile.validation.counting import RuleCounts
+from evergreen.profile.validation.rules import Rule, identity, same_type
 from evergreen.profile.validation.samples import Sampler
-from evergreen.project.wording import did_you_mean
-from evergreen.reports.text import number, percent
-from evergreen.tables import literal
+from evergreen.reports.text import percent
 
-RULES = ("column", "new column", "type", "missing", "invalid", "domain", "range", "key")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule on the rows of one column.
-
-    Attributes:
-        name: One of `RULES`.
-        reader: The column.
-        breaks: SQL that is true for a row that breaks the rule.
-        share: The share of rows that may break it.
-        words: What is wrong with such rows.
-        soft: Whether fewer rows than that warn; otherwise they pass.
-    """
-
-    name: str
-    reader: Reader
-    breaks: str
-    share: float
-    words: str
-    soft: bool
+RULES = ("column", "new column", "order", "type", "missing", "invalid", "domain", "range", "key")
+# Beyond the baseline's extremes this share of the rows is an alarm, a smaller one a warning.
+_ALARM = 0.05
 
 
 @dataclass(frozen=True)
@@ -48,6 +30,7 @@ class SchemaCheck:
         profile: Of this table.
         schema: What it is held to.
         mode: What a no does; new columns, and few rows out of domain or range, warn at most.
+        drift: What it does where the baseline says no.
         environment: `training` or `serving`.
     """
 
@@ -56,26 +39,11 @@ class SchemaCheck:
     profile: Profile
     schema: Schema
     mode: Mode
+    drift: Mode
     environment: str
 
-    def findings(self) -> list[Finding]:
-        """What in the table is against the schema."""
-        found = self._presence()
-        rules: list[Rule] = []
-        for reader in self.columns:
-            wanted, column = self.schema.by_name.get(reader.name), self.profile.by_name.get(reader.name)
-            if not wanted or not column:
-                continue
-            if _same_type(wanted, reader, column):
-                rules += _rules(wanted, reader, self.schema.tolerance)
-            else:
-                reason = f"column {wanted.name!r} is {reader.type}, the schema says {wanted.type}"
-                found.append(
-                    no("type", wanted.name, self.mode, reason, observed=reader.type, threshold=wanted.type)
-                )
-        return found + self._broken(rules) + self._repeated()
-
-    def _presence(self) -> list[Finding]:
+    def shape(self) -> list[Finding]:
+        """Columns that are absent, new, in another order, or of another type."""
         names = [r.name for r in self.columns]
         new = [r for r in self.columns if r.name not in self.schema.by_name]
         found = []
@@ -89,86 +57,74 @@ class SchemaCheck:
         for reader in new:
             reason = f"column {reader.name!r} ({reader.type}) is not in the schema"
             found.append(no("new column", reader.name, softened(self.mode), reason, observed=reader.type))
+        return found + self._order(names) + self._types()
+
+    def _order(self, names: Sequence[str]) -> list[Finding]:
+        wanted = [c.name for c in self.schema.columns if c.name in names]
+        got = [n for n in names if n in self.schema.by_name]
+        first = next((a for a, b in zip(got, wanted, strict=True) if a != b), None)
+        if first is None:
+            return []
+        reason = f"the columns stand in another order than in the schema, from {first!r} on"
+        return [
+            no("order", "", softened(self.mode), reason, observed=first, threshold=wanted[got.index(first)])
+        ]
+
+    def _types(self) -> list[Finding]:
+        found = []
+        for reader in self.columns:
+            wanted, column = self.schema.by_name.get(reader.name), self.profile.by_name.get(reader.name)
+            if wanted and column and not same_type(wanted, reader, column):
+                reason = f"column {wanted.name!r} is {reader.type}, the schema says {wanted.type}"
+                found.append(
+                    no("type", wanted.name, self.mode, reason, observed=reader.type, threshold=wanted.type)
+                )
         return found
 
-    def _broken(self, rules: Sequence[Rule]) -> list[Finding]:
-        """Count the rows that break each rule, all in one pass."""
-        requests = [Request({"b": rule.breaks}, {"count": "coalesce(count_if({b}), 0)"}) for rule in rules]
-        answers = collect(self.sampler.con, self.sampler.relation, requests).get(None, [])
-        found = []
-        for rule, answer in zip(rules, answers, strict=True):
-            count = int(answer["count"])
+    def broken(self, rules: Sequence[Rule], counts: RuleCounts) -> list[Finding]:
+        """The rules that more rows break than they may."""
+        found: list[Finding] = []
+        beyond = set()
+        for index, rule in enumerate(rules):
+            count = counts.broken[identity(rule, index)]
             share = count / self.profile.rows if count else 0.0
-            if count and (rule.soft or share > rule.share):
+            told = rule.column in beyond and rule.name in ("range", "extremes")
+            if count >= rule.floor and (rule.soft or share > rule.share) and not told and count:
                 found.append(self._finding(rule, count, share))
+                beyond |= {rule.column} if rule.name in ("range", "extremes") else set()
         return found
 
     def _finding(self, rule: Rule, count: int, share: float) -> Finding:
-        mode = self.mode if share > rule.share else softened(self.mode)
-        words = f"{rows_text(count, self.profile.rows)} of column {rule.reader.name!r} {rule.words}"
+        mode = self.drift if rule.drift else rule.mode or self.mode
+        if share <= max(_ALARM if rule.drift else 0.0, rule.share):
+            mode = softened(mode)
+        of = f" of column {rule.column!r}" if rule.column else ""
+        bound = "" if rule.drift else f"; the bound is {percent(rule.share)}"
+        shown = rule.reader if rule.name in ("domain", "extremes", "range") else None
         return no(
-            rule.name, rule.reader.name, mode, f"{words}; the bound is {percent(rule.share)}",
-            observed=share, threshold=rule.share, count=count, share=share,
+            rule.name, rule.column, mode, f"{rows_text(count, self.profile.rows)}{of} {rule.words}{bound}",
+            observed=share, threshold=0.0 if rule.drift else rule.share, count=count, share=share,
             keys=self.sampler.keys(rule.breaks),
-            examples=self.sampler.examples(rule.reader, rule.breaks) if rule.name == "domain" else (),
+            examples=self.sampler.examples(shown, rule.breaks) if shown else (),
         )  # fmt: skip
 
-    def _repeated(self) -> list[Finding]:
-        key = self.schema.key
-        groups = [key] if key else []
-        groups += [(c.name,) for c in self.schema.columns if c.unique and (c.name,) != key]
+    def repeated(self, counts: RuleCounts) -> list[Finding]:
+        """Groups of columns that should be unique together and are not."""
         found = []
-        for names in groups:
-            count = self.sampler.repetitions(names) if set(names) <= set(self.profile.by_name) else 0
-            if count:
-                rows = self.profile.rows
+        rows = self.profile.rows
+        groups = {
+            ", ".join(c): c for c in [self.schema.key, *((c.name,) for c in self.schema.columns if c.unique)]
+        }
+        for name, count in counts.repeated.items():
+            names = groups[name]
+            # Of a column that was found unique, repetitions go with the square of the rows.
+            inferred = names != self.schema.key and self.schema.rows
+            chance = level("repeated", len(counts.repeated))
+            fewest = unseen_rows(rows**2, self.schema.rows**2, chance) if inferred else 1
+            if count >= fewest:
                 reason = f"{rows_text(count, rows)} repeat a value of {', '.join(map(repr, names))}"
                 found.append(
-                    no("key", ", ".join(names), self.mode, reason, observed=count, threshold=0, count=count,
+                    no("key", name, self.mode, reason, observed=count, threshold=0, count=count,
                        share=count / rows, keys=self.sampler.repeated(names))
                 )  # fmt: skip
         return found
-
-
-_ALIKE = {"category": "text", "date": "timestamp"}
-
-
-def _same_type(wanted: ColumnSchema, reader: Reader, column: Column) -> bool:
-    """Whether the rows can be checked; doubles may stand for integers, and the rows tell if all are whole."""
-    expected, got = _ALIKE.get(wanted.type, wanted.type), _ALIKE.get(reader.type, reader.type)
-    numbers = ("integer", "number")
-    return expected == got or (expected in numbers and got in numbers) or column.missing == column.rows
-
-
-def _rules(wanted: ColumnSchema, reader: Reader, default: float) -> list[Rule]:
-    tolerance = default if wanted.tolerance is None else wanted.tolerance
-    value = reader.value
-    rules = [Rule("missing", reader, f"{reader.raw} IS NULL", wanted.max_missing, "are missing", False)]
-    if reader.family != _family(wanted):
-        return rules  # all rows are missing, and the type says nothing
-    if reader.floats or reader.family == "time":
-        broken = f"{reader.raw} IS NOT NULL AND {value} IS NULL"
-        rules.append(Rule("invalid", reader, broken, wanted.max_invalid, "are NaN or infinite", False))
-    if wanted.type == "integer" and reader.type == "number":
-        rules.append(Rule("type", reader, f"{value} <> floor({value})", 0.0, "are not whole numbers", False))
-    if wanted.domain is not None:
-        broken = f"{value} NOT IN ({', '.join(literal(v) for v in wanted.domain)})"
-        rules.append(Rule("domain", reader, broken, tolerance, "are outside its domain", True))
-    for bound, sign, words in ((wanted.minimum, "<", "below"), (wanted.maximum, ">", "above")):
-        if bound is not None:
-            text = f"are {words} {bound if isinstance(bound, str) else number(bound)}"
-            broken = f"{value} {sign} {literal(_seconds(bound))}"
-            rules.append(Rule("range", reader, broken, tolerance, text, True))
-    return rules
-
-
-def _family(wanted: ColumnSchema) -> str:
-    return FAMILIES.get(_ALIKE.get(wanted.type, wanted.type), "other")
-
-
-def _seconds(bound: int | float | str) -> int | float:
-    """A bound on a time as the profile reads it: seconds since 1970, UTC unless it says otherwise."""
-    if not isinstance(bound, str):
-        return bound
-    moment = datetime.fromisoformat(bound)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -6,6 +6,7 @@ from itertools import accumulate, pairwise
 
 from evergreen.profile.model import Column, Numbers, Values
 from evergreen.profile.validation import distances
+from evergreen.profile.validation.chance import homogeneity
 
 # A bin is kept apart when the smaller sample would put about so many rows in it.
 _ROWS_A_BIN = 10
@@ -28,6 +29,7 @@ class Drift:
         distance: For numbers the normalised Wasserstein distance of the valid values, else the largest change
             of a bin's share; None where it cannot be told.
         small: Whether one of the two has fewer than 300 rows.
+        chance: The probability of counts as different as these without drift (χ²).
     """
 
     column: str
@@ -39,6 +41,7 @@ class Drift:
     jensen_shannon: float
     distance: float | None
     small: bool
+    chance: float = 1.0
 
 
 def compare(reference: Column, current: Column, level: float = 0.99) -> Drift | None:
@@ -69,6 +72,7 @@ def compare(reference: Column, current: Column, level: float = 0.99) -> Drift | 
         jensen_shannon=distances.jensen_shannon(before, now),
         distance=_distance(reference, current, before, now),
         small=min(n, m) < SMALL,
+        chance=homogeneity(before, now),
     )
 
 
@@ -177,7 +181,7 @@ def new_values_floor(reference: Column, rows: int) -> float:
 
     The probability that the next value is new is about f₁/n, f₁ being how many values occurred once: Good,
     "The population frequencies of species and the estimation of population parameters", 1953; its variance is
-    about (f₁ + 2f₂)/n² (Robbins, 1968). Four standard errors are added for both samples.
+    about (f₁ + 2f₂)/n² (Robbins, 1968). Five standard errors are added for both samples.
 
     Args:
         reference: The baseline's column with a complete list of its values.
@@ -188,4 +192,4 @@ def new_values_floor(reference: Column, rows: int) -> float:
     once, twice = counts.count(1), counts.count(2)
     expected = once / n
     variance = (once + 2 * twice + 1) / n**2 + max(expected, 1 / n) / rows
-    return float(min(1.0, expected + 4 * variance**0.5))
+    return float(min(1.0, expected + 5 * variance**0.5))

@@ -3,18 +3,33 @@
 from evergreen.profile.model import Profile
 from evergreen.profile.report import distributions
 from evergreen.profile.validation.drift import SMALL, Drift
+from evergreen.profile.validation.pictures import picture
 from evergreen.profile.validation.validate import Validation
-from evergreen.reports.page import Section, chip, decisions_table, details, note, page, table, worst
+from evergreen.reports.page import (
+    Section,
+    chip,
+    decisions_table,
+    details,
+    figure,
+    note,
+    page,
+    table,
+    tiles,
+    worst,
+)
 from evergreen.reports.text import number, percent
 
 _BINS = 12
+_PICTURES, _WORDS = 24, 40
 
 
 def validation_page(validation: Validation, baseline: Profile | None) -> str:
     """The page of a validation against a schema and, where there is one, a baseline."""
     status = worst(validation.decisions)
     sections = [
-        Section("Decisions", [*_remarks(validation, baseline), decisions_table(validation.decisions)]),
+        Section("Overview", [tiles(_overview(validation, baseline)), *_remarks(validation, baseline)]),
+        Section("Findings", _findings(validation, baseline)),
+        Section("Decisions", [decisions_table(validation.decisions)]),
         Section("Rows behind the findings", _rows(validation)),
         Section("Against the baseline", _drift(validation) if baseline else []),
         Section("Distributions", _charts(validation, baseline)),
@@ -25,6 +40,38 @@ def validation_page(validation: Validation, baseline: Profile | None) -> str:
 def _subtitle(validation: Validation, baseline: Profile | None) -> str:
     rows = f"{number(validation.current.rows)} rows, {len(validation.current.columns)} columns"
     return f"{rows}; baseline {number(baseline.rows)} rows" if baseline else f"{rows}; no baseline yet"
+
+
+def _overview(validation: Validation, baseline: Profile | None) -> dict[str, object]:
+    findings = validation.findings
+    rows = validation.current.rows
+    touched = {f.column for f in findings if f.column}
+    shown: dict[str, object] = {
+        "Failures": sum(f.severity == "fail" for f in findings),
+        "Warnings": sum(f.severity == "warn" for f in findings),
+        "Columns touched": (len(touched), f"of {len(validation.current.columns)}"),
+        "Rows": (rows, f"{number(rows / baseline.rows)} times the baseline's")
+        if baseline and baseline.rows
+        else rows,
+    }
+    if validation.drifts:
+        furthest = validation.drifts[0]
+        shown["Furthest column"] = (furthest.column, f"PSI {number(furthest.psi)}")
+    return shown
+
+
+def _findings(validation: Validation, baseline: Profile | None) -> list[str]:
+    """A picture for each finding, its reason below it; what cannot be drawn stands in words."""
+    words: list[str] = []
+    drawn: dict[str, list[str]] = {}
+    for finding in validation.findings:
+        svg = picture(finding, validation.current, baseline)
+        said = f"{finding.severity}, {finding.rule}: {finding.reason}"
+        if svg is None or (svg not in drawn and len(drawn) == _PICTURES):
+            words.append(note(said, finding.severity if finding.severity != "skip" else "info"))
+        else:
+            drawn.setdefault(svg, []).append(said)
+    return [*words[:_WORDS], *(figure(svg, ". ".join(said)) for svg, said in drawn.items())]
 
 
 def _remarks(validation: Validation, baseline: Profile | None) -> list[str]:
@@ -84,10 +131,11 @@ def _most_changed(drift: Drift) -> tuple[str, str]:
 
 
 def _charts(validation: Validation, baseline: Profile | None) -> list[str]:
-    """What moved first; where nothing can move, nothing."""
+    """Every other column beside its baseline, folded away."""
     if not baseline:
         return []
-    columns = [validation.current.by_name[d.column] for d in validation.drifts]
-    moved = sum(f.rule == "drift psi" for f in validation.findings)
-    blocks = distributions(columns, baseline, shown=min(max(moved, 2), _BINS))
-    return blocks if moved else [details("Nothing moved; show the distributions", *blocks)] if blocks else []
+    told = {f.column for f in validation.findings}
+    columns = [validation.current.by_name[d.column] for d in validation.drifts if d.column not in told]
+    blocks = distributions(columns, baseline, shown=_BINS)
+    title = "Nothing moved; show the distributions" if not told else "Columns that did not move"
+    return [details(title, *blocks)] if blocks else []

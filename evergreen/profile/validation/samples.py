@@ -53,7 +53,8 @@ class Sampler:
 
     def examples(self, reader: Reader, condition: str) -> tuple[str, ...]:
         """The most frequent values of a column among the rows that meet a condition, with their counts."""
-        inner = f"SELECT {reader.value} AS v FROM {self.relation} WHERE {condition}"
+        shown = reader.raw if reader.family == "time" else reader.value
+        inner = f"SELECT {shown} AS v FROM {self.relation} WHERE {condition}"
         query = f"SELECT v, count(*) AS n FROM ({inner}) GROUP BY v ORDER BY n DESC, v LIMIT {_ROWS}"
         return tuple(f"{_short(value)} ({number(n)})" for value, n in self.con.execute(query).fetchall())
 

@@ -1,28 +1,28 @@
-"""The data gate: a table against its schema, its volume, and its frozen baseline."""
+"""The data gate: a table against its schema, its volume, its user's rules, and its frozen baseline."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evergreen.decisions import Decision, Mode
-from evergreen.findings import GATE, Finding, no, rows_text, softened, worst_first
-from evergreen.profile.counting.reading import readers
+from evergreen.decisions import Decision
+from evergreen.findings import GATE, Finding, worst_first
+from evergreen.profile.counting.reading import Reader, readers
 from evergreen.profile.counting.statistics import profile_table
-from evergreen.profile.model import Column, Profile
+from evergreen.profile.model import Profile
 from evergreen.profile.schema.model import Schema
 from evergreen.profile.source import Source
+from evergreen.profile.traits.observe import observe
+from evergreen.profile.validation import against
 from evergreen.profile.validation.anomalies import RULES, SchemaCheck
-from evergreen.profile.validation.drift import SMALL, Drift, compare
+from evergreen.profile.validation.counting import RuleCounts, count_rules, unique_groups
+from evergreen.profile.validation.drift import Drift
 from evergreen.profile.validation.novelty import new_values
+from evergreen.profile.validation.rules import Rule, identity, row_rules
 from evergreen.profile.validation.samples import Sampler
+from evergreen.profile.validation.writing import trait_findings
 from evergreen.project.model import DataGate, Resources
 from evergreen.reports.text import number, percent
 from evergreen.tables import connect, explained
-
-# The chance that a run without any drift gets one warning more, over all columns together (Bonferroni).
-_FALSE_ALARMS = 0.01
-# Rows as a multiple of the baseline's: below the first warns, below the second fails, above the third warns.
-_FEWER, _MUCH_FEWER, _MORE = 0.5, 0.1, 10
 
 
 @dataclass(frozen=True)
@@ -49,115 +49,122 @@ def validate(
     *,
     profile: Profile | None = None,
     baseline: Profile | None = None,
+    counts: RuleCounts | None = None,
     environment: str = "training",
     resources: Resources | None = None,
 ) -> Validation:
     """Check a table.
 
-    Schema (columns, types, missing, invalid, domain, range, key), volume (`min_rows`, the baseline's rows),
-    columns with nothing in them or one value only, and drift: PSI against the baseline, a warning above
-    `psi_warn` and an alarm above `psi_alarm`, either only above the noise floor of so many rows and columns.
+    Schema (columns, types, missing, invalid, domain, range, uniqueness, key), the user's rules, volume
+    (`min_rows`, the baseline's rows), columns with nothing in them or one value only, and against the
+    baseline: extremes, missing values, new values, lateness, drift (PSI and its kin, above chance for so
+    many rows and columns), slices, and traits where the baseline has them (values that stand out, forms,
+    decimals, hours, gaps, relations between columns, repeated rows).
 
     Args:
         path: The table.
         schema: What it is held to.
-        gate: Thresholds and modes; drift has a mode of its own.
+        gate: Thresholds, modes and rules; drift has a mode of its own.
         profile: Of this table, if it is there already.
         baseline: The frozen profile to compare with; without one drift is skipped.
+        counts: Of the rules, where shards have counted them; see `validate_rows`.
         environment: `training` or `serving`: a serving table has no label.
         resources: Memory and threads.
 
     Raises:
-        DataError: when the table cannot be read.
+        DataError: when the table cannot be read, or `counts` are of other rules.
     """
-    own = profile or profile_table(path, resources=resources)
-    current = own
-    if baseline and own.layout != baseline.layout:
-        current = profile_table(path, edges_from=baseline, resources=resources)
-    pairs = _pairs(baseline, current)
+    current = _in_layout(path, profile, baseline, resources)
+    own = profile or current
+    found_pairs = against.pairs(baseline, current)
     source = Source.of(path)
     with connect(resources) as con, explained(str(path)):
         columns = readers(con, source.relation)
-        names = {r.name for r in columns}
-        key = tuple(n for n in schema.key or source.named("key") if n in names)
+        key = _key(schema, source, columns)
         sampler = Sampler(con, source.relation, key)
-        found = SchemaCheck(sampler, columns, own, schema, gate.mode, environment).findings()
-        moved = new_values(sampler, columns, pairs, schema, gate)
-    found += _empty_columns(own, gate) + _volume(own.rows, baseline, gate)
-    drifts = _drifts(pairs)
-    moved += [f for d in drifts if (f := _drift_finding(d, gate))]
+        rules = _rules(columns, own, schema, baseline, gate)
+        counted = counts or count_rules(con, source.relation, rules, unique_groups(schema, own))
+        _check_counts(counted, rules, own)
+        check = SchemaCheck(sampler, columns, own, schema, gate.mode, gate.drift, environment)
+        found = check.shape() + check.broken(rules, counted) + check.repeated(counted)
+        found += against.empty_columns(own, baseline, gate) + against.volume(own.rows, baseline, gate)
+        told = {f.column for f in found if f.rule in ("type", "domain", "missing", "max_missing", "constant")}
+        moved = [f for f in against.missing_changes(found_pairs, gate) if f.column not in told]
+        moved += against.late(baseline, current, gate)
+        moved += new_values(sampler, columns, found_pairs, schema, gate, told)
+        drifts = against.drifts(found_pairs)
+        moved += [f for d in drifts if (f := against.drift_finding(d, gate, len(drifts)))]
+        already = {f.column for f in [*found, *moved]}
+        moved += [f for f in against.sliced(baseline, current, gate) if f.column not in already]
+        told |= {f.column for f in [*found, *moved] if f.rule not in ("key", "late")}
+        if baseline and baseline.traits:
+            if current.traits is None or current.traits.codings != baseline.traits.codings:
+                seen = observe(con, source.relation, columns, current.rows, baseline.traits)
+                current = replace(current, traits=seen)
+            moved += trait_findings(sampler, columns, baseline, current, gate, told)
     ranked = worst_first([*found, *moved])
     decisions = [*(f.decision() for f in ranked), *_passes(found, own, baseline, gate)]
     decisions += _drift_rest(drifts, moved, baseline, gate)
     return Validation(tuple(decisions), tuple(ranked), tuple(drifts), current)
 
 
-def _empty_columns(profile: Profile, gate: DataGate) -> list[Finding]:
-    found = []
-    for column in profile.columns:
-        if column.rows and column.missing_share > gate.max_missing:
-            reason = f"{rows_text(column.missing, column.rows)} of column {column.name!r} are missing"
-            found.append(
-                no("max_missing", column.name, gate.mode, reason, observed=column.missing_share,
-                   threshold=gate.max_missing, count=column.missing, share=column.missing_share)
-            )  # fmt: skip
-        elif column.constant and column.rows > 1 and column.role in ("feature", "label"):
-            mode = gate.mode if column.role == "label" else softened(gate.mode)
-            reason = f"column {column.name!r} holds one value in all rows"
-            found.append(
-                no("constant", column.name, mode, reason, observed=1, threshold=2, count=column.rows)
-            )
-    return found
+def count_shard(
+    path: Path, schema: Schema, gate: DataGate, *, profile: Profile, baseline: Profile | None = None,
+    shard: int = 0, shards: int = 1, resources: Resources | None = None,
+) -> RuleCounts:  # fmt: skip
+    """One shard's counts of the rows that break rules; all shards add up to what `validate` counts itself.
+
+    Args:
+        path: The table, whole: the shard is every `shards`-th row of each file, and its part of the keys.
+        schema: What it is held to.
+        gate: For the user's rules.
+        profile: Of the whole table.
+        baseline: The frozen profile that `validate` will be given.
+        shard: Which one, from 0.
+        shards: How many there are.
+        resources: Memory and threads.
+
+    Raises:
+        DataError: when the table cannot be read.
+    """
+    source = Source.of(path)
+    with connect(resources) as con, explained(str(path)):
+        columns = readers(con, source.relation)
+        rules = _rules(columns, profile, schema, baseline, gate)
+        return count_rules(con, source.relation, rules, unique_groups(schema, profile), shard, shards)
 
 
-def _volume(rows: int, baseline: Profile | None, gate: DataGate) -> list[Finding]:
-    if rows < gate.min_rows:
-        reason = f"the table has {number(rows)} rows; at least {number(gate.min_rows)} are needed"
-        return [no("min_rows", "", gate.mode, reason, observed=rows, threshold=gate.min_rows, count=rows)]
-    if not baseline or not baseline.rows or _FEWER <= rows / baseline.rows <= _MORE:
-        return []
-    ratio = rows / baseline.rows
-    mode: Mode = gate.mode if ratio < _MUCH_FEWER else softened(gate.mode)
-    bound = _MORE if ratio > 1 else _MUCH_FEWER if ratio < _MUCH_FEWER else _FEWER
-    reason = (
-        f"the table has {number(rows)} rows, {number(ratio)} times the baseline's {number(baseline.rows)}"
-    )
-    return [no("volume", "", mode, reason, observed=ratio, threshold=bound, count=rows)]
+def _in_layout(
+    path: Path, profile: Profile | None, baseline: Profile | None, resources: Resources | None
+) -> Profile:
+    """The table's profile in the baseline's layout, counted once more only where it has another."""
+    if profile and (baseline is None or profile.layout == baseline.layout):
+        return profile
+    return profile_table(path, edges_from=baseline, resources=resources)
 
 
-def _pairs(baseline: Profile | None, current: Profile) -> list[tuple[Column, Column]]:
-    """The columns that are compared, each of the baseline with the table's."""
-    compared = [c for c in baseline.columns if c.role in ("feature", "label")] if baseline else []
-    return [
-        (old, new) for old in compared if (new := current.by_name.get(old.name)) and old.family == new.family
-    ]
+def _key(schema: Schema, source: Source, columns: Sequence[Reader]) -> tuple[str, ...]:
+    """What names a row in findings: the schema's key, the source's, or the first unique column."""
+    names = {r.name for r in columns}
+    unique = [c.name for c in schema.columns if c.unique][:1]
+    return tuple(n for n in schema.key or source.named("key") or unique if n in names)
 
 
-def _drifts(pairs: Sequence[tuple[Column, Column]]) -> list[Drift]:
-    level = 1 - _FALSE_ALARMS / max(1, len(pairs))
-    found = [drift for old, new in pairs if (drift := compare(old, new, level))]
-    return sorted(found, key=lambda d: (-d.psi, d.column))
+def _rules(
+    columns: Sequence[Reader], profile: Profile, schema: Schema, baseline: Profile | None, gate: DataGate
+) -> list[Rule]:
+    own = [r for r in gate.rules if r.source is None]
+    return row_rules(columns, profile, schema, baseline, own)
 
 
-def _drift_finding(drift: Drift, gate: DataGate) -> Finding | None:
-    warn, alarm = max(gate.psi_warn, drift.floor), max(gate.psi_alarm, drift.floor)
-    if drift.psi <= warn:
-        return None
-    over = drift.psi > alarm
-    threshold = alarm if over else warn
-    mode = gate.drift if over else softened(gate.drift)
-    moved = f"PSI {number(drift.psi)} is above {number(threshold)}"
-    reason = f"column {drift.column!r} moved from the baseline: {moved}"
-    return no(
-        "drift psi", drift.column, mode, reason + _small(drift), observed=drift.psi, threshold=threshold
-    )
+def _check_counts(counts: RuleCounts, rules: Sequence[Rule], profile: Profile) -> None:
+    from evergreen.errors import DataError
 
-
-def _small(drift: Drift) -> str:
-    if not drift.small:
-        return ""
-    rows = min(sum(drift.reference), sum(drift.current))
-    return f" (small data: {number(rows)} rows, below {SMALL}; chance alone reaches {number(drift.floor)})"
+    wanted = {identity(r, i) for i, r in enumerate(rules)}
+    if set(counts.broken) != wanted or counts.rows != profile.rows:
+        found = f"counts of {len(counts.broken)} rules over {counts.rows} rows"
+        expected = f"{len(wanted)} rules over {profile.rows} rows"
+        raise DataError("counts", found, expected, "Give validate_rows and validate_data the same inputs.")
 
 
 def _drift_rest(
@@ -166,14 +173,18 @@ def _drift_rest(
     if not baseline:
         reason = "there is no baseline yet; this table's profile becomes the first one with the model"
         return [Decision(GATE, "drift", "skip", reason, mode=gate.drift)]
-    named = {f.column for f in moved if f.rule == "drift psi"}
-    return [_no_drift(d, gate) for d in drifts if d.column not in named]
+    named = {f.column for f in moved if f.rule.startswith("drift ") and f.slice == "overall"}
+    rest = [against.no_drift(d, gate) for d in drifts if d.column not in named]
+    if baseline.traits is None:
+        reason = "the baseline was profiled without traits: forms, hours and relations are not compared"
+        return [*rest, Decision(GATE, "traits", "skip", reason, mode=gate.drift)]
+    if not [f for f in moved if f.rule in TRAITS]:
+        reason = "values, forms, decimals, hours and relations between columns are as in the baseline"
+        rest.append(Decision(GATE, "traits", "pass", reason, mode=gate.drift))
+    return rest
 
 
-def _no_drift(drift: Drift, gate: DataGate) -> Decision:
-    reason = f"column {drift.column!r} is as in the baseline{_small(drift)}"
-    threshold = max(gate.psi_warn, drift.floor)
-    return Decision(GATE, f"drift psi({drift.column})", "pass", reason, threshold, drift.psi, mode=gate.drift)
+TRAITS = ("values", "precision", "format", "length", "clock", "gap", "association", "repeated rows")
 
 
 def _passes(
@@ -185,6 +196,14 @@ def _passes(
         Decision(GATE, rule, "pass", f"{many}, nothing against the schema", mode=gate.mode)
         for rule in RULES if rule not in broken
     ]  # fmt: skip
+    for rule in gate.rules:
+        if rule.source is None and f"rule {rule.name}" not in broken:
+            reason = f"the rows hold {rule.name!r}"
+            passes.append(
+                Decision(
+                    GATE, f"rule {rule.name}", "pass", reason, rule.max_share, mode=rule.mode or gate.mode
+                )
+            )
     if "max_missing" not in broken:
         reason = f"{many}, none has more than {percent(gate.max_missing)} missing"
         passes.append(Decision(GATE, "max_missing", "pass", reason, gate.max_missing, mode=gate.mode))

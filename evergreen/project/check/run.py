@@ -10,6 +10,7 @@ from evergreen.project.check.features import check_features, check_uses
 from evergreen.project.check.label import check_label
 from evergreen.project.check.look import Look
 from evergreen.project.check.sources import open_sources
+from evergreen.project.check.validation import check_validation
 from evergreen.project.load import load_document
 from evergreen.tables import connect
 
@@ -37,5 +38,6 @@ def check_project(path: str | os.PathLike[str]) -> list[Problem]:
         check_label(look)
         check_features(look)
         check_uses(look)
+        check_validation(look)
     check_model(project, document)
     return sorted(document.problems, key=lambda p: p.line)

@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 
 from evergreen.errors import DataError, EvergreenError
 from evergreen.ingest import checks
+from evergreen.ingest.landing import repairing
 from evergreen.ingest.needed import Use, sql_references, wanted_columns
 from evergreen.ingest.shape import Raw
 from evergreen.ingest.sqlsource import stage_query
@@ -15,6 +16,7 @@ from evergreen.project.model import Source
 from evergreen.project.paths import is_remote
 from evergreen.project.peek import PART, open_view, shape_source, stage_source
 from evergreen.project.wording import Path
+from evergreen.repair.check import repair_in_place
 from evergreen.tables import columns, identifier
 
 
@@ -79,6 +81,7 @@ def _files(look: Look, name: str, source: Source, scratch: FilePath) -> None:
     look.schemas[name] = peeked.types
     for fault in peeked.faults:
         look.tell(("sources", name, "path"), fault)
+    _repair(look, name, source, scratch)
 
 
 def _query(look: Look, name: str, scratch: FilePath) -> None:
@@ -89,6 +92,29 @@ def _query(look: Look, name: str, scratch: FilePath) -> None:
     target.parent.mkdir(parents=True)
     (folder / "00000.parquet").rename(target)
     look.schemas[name] = columns(look.con, target)
+    _repair(look, name, look.project.sources[name], scratch)
+
+
+def _repair(look: Look, name: str, source: Source, scratch: FilePath) -> None:
+    """Repair the values of a table that have policies for it; record what the repair would stop for."""
+    policies = {c: p for c, p in repairing(look.project, name).items() if c in look.schemas[name]}
+    if not policies:
+        return
+    try:
+        types, failed = repair_in_place(look.con, name, scratch / "tables", policies, scratch, source.types)
+        look.schemas[name] = types
+    except DataError as error:
+        column = next((c for c in policies if f"{error.where}.".startswith(f"repair.{name}.{c}.")), "")
+        where: Path = ("repair", name, column) if column else ("repair", name)
+        look.document.add(where, error.found, error.expected, error.remedy)
+        del look.schemas[name]
+        return
+    for finding in failed:
+        reason = finding.reason.partition(": ")[2]
+        look.document.add(("repair", name, finding.column), reason, "a repair within its thresholds")
+    if failed:
+        # What else would be told of the table follows from this.
+        del look.schemas[name]
 
 
 def _check_source(look: Look, name: str, source: Source) -> None:

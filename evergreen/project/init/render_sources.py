@@ -7,6 +7,7 @@ from evergreen.project.init.comments import comment
 from evergreen.project.init.plan import Plan
 from evergreen.project.init.survey import FEW, Column, Table, policy
 from evergreen.project.init.times import Clock
+from evergreen.repair.policyfile import policy_lines
 from evergreen.tables import identifier
 
 
@@ -74,7 +75,8 @@ def _types(plan: Plan, table: Table, clock: Clock | None) -> dict[str, str]:
         exact.add(clock.column)
     for column in table.columns.values():
         named = column.name in exact or column.kind in ("text", "boolean")
-        doubtful = not column.written and column.given and column.name not in table.mixed
+        settled = column.name in table.mixed or column.name in table.messy.policies
+        doubtful = not column.written and column.given and not settled
         if named and doubtful and column.name not in types:
             types[column.name] = _type(column)
     return types
@@ -91,11 +93,27 @@ def repair(plan: Plan) -> list[str]:
     lines: list[str] = []
     for table, clock, numbered in _tables(plan):
         file, mixed, late = _file_source(table, clock, numbered), _mixed(table), _late(clock)
+        messy = _messy(table, clock)
+        if clock is not None and clock.column in table.messy.policies:
+            late = []
         in_query = clock is not None and bool(clock.sql)
-        lines += _policies(file, mixed + ([] if in_query else late))
+        lines += _policies(file, messy + mixed + ([] if in_query else late))
         lines += _policies(table.name, late if in_query else [])
-    said = comment("What happens to values that do not fit; `invalid` is fail, missing or drop (the row).")
+    said = comment(
+        "What happens to values that are written wrongly (`evergreen repair FILE` shows it), or do not fit:"
+        " `invalid` is fail, missing, drop (the row), or quarantine (set it aside, with the reason)."
+    )
     return [*said, "repair:", *lines] if lines else []
+
+
+def _messy(table: Table, clock: Clock | None) -> list[str]:
+    """A policy for each messy column, with what it does."""
+    lines: list[str] = []
+    for column, given in table.messy.policies.items():
+        late = clock is not None and clock.column == column and clock.future
+        chosen = given.model_copy(update={"future": "drop"}) if late else given
+        lines += [*comment(table.messy.why[column], "    "), *policy_lines({column: chosen})]
+    return lines
 
 
 def _mixed(table: Table) -> list[str]:

@@ -10,6 +10,7 @@ from evergreen.errors import DataError
 from evergreen.ingest.convert import SQL_TYPES
 from evergreen.ingest.infer import TextFinding
 from evergreen.ingest.shape import Asked, Raw, plan_columns
+from evergreen.project.init.messy import Messy, tidy
 from evergreen.project.model import ColumnType, RepairPolicy, Source
 from evergreen.project.peek import inspected, stage_source, text_findings
 from evergreen.tables import columns, explained, identifier, kind
@@ -59,6 +60,7 @@ class Table:
         rows: All rows.
         columns: By name, in order.
         mixed: Columns of numbers or times with some other text among them.
+        messy: The repair that is proposed; the other fields say what the table is after it.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Table:
     rows: int
     columns: Mapping[str, Column] = field(default_factory=dict)
     mixed: Mapping[str, TextFinding] = field(default_factory=dict)
+    messy: Messy = field(default_factory=Messy)
 
 
 def survey(
@@ -76,6 +79,7 @@ def survey(
     scratch: Path,
     time: str | None = None,
     names: Sequence[str] = (),
+    label: str | None = None,
 ) -> Table:
     """Look at every column of a local file, streaming.
 
@@ -87,6 +91,7 @@ def survey(
         time: A column that holds times, whatever its type; where the table has none of that name, but times
             written as text, the first such column.
         names: Columns that name things: of mixed types they are text.
+        label: The column to predict; like names, it is never repaired.
 
     Raises:
         DataError: for a file that is missing, cannot be read, or has no rows.
@@ -102,10 +107,12 @@ def survey(
             source = Source(path=path, time=written)
             raw = replace(raw, untyped=raw.untyped | {written})
         findings = text_findings(con, raw)
+        raw, messy = tidy(con, raw, findings, {*names, *([label] if label else [])}, scratch)
+        findings = {c: f for c, f in findings.items() if c not in messy.policies}
         mixed = {c: f for c, f in findings.items() if f.finding == "mixed" and c not in names}
         _open(con, raw, _typed(source, findings, names), mixed)
         types = columns(con, f"SELECT * FROM {identifier(name)}")
-        return _counted(con, Table(name, path, staging.format, 0, mixed=mixed), types, findings)
+        return _counted(con, Table(name, path, staging.format, 0, mixed=mixed, messy=messy), types, findings)
 
 
 def _written_time(con: duckdb.DuckDBPyConnection, raw: Raw) -> str | None:

@@ -88,7 +88,7 @@ def _from_data(
         tables: list[Table] = []
         for path in paths:
             source = source_name(path, [t.name for t in tables])
-            tables.append(survey(con, source, path, Path(scratch), time, _split(entity)))
+            tables.append(survey(con, source, path, Path(scratch), time, _split(entity), label))
         if label is None:
             raise InputError("--label", "not given", f"the column to predict: {_columns(tables)}")
         plan = make_plan(con, tables, Asked(label, time, _entity(entity, tables)))

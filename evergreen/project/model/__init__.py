@@ -9,13 +9,12 @@ from evergreen.project.model.data import (
     AggregateFunction,
     FeatureGroup,
     Label,
-    RepairPolicy,
     Source,
     Storage,
 )
+from evergreen.project.model.engine import Engine, Spark
 from evergreen.project.model.evaluation import (
     Change,
-    DataGate,
     Evaluation,
     Gates,
     MetricName,
@@ -24,8 +23,22 @@ from evergreen.project.model.evaluation import (
     SliceBy,
     Threshold,
 )
+from evergreen.project.model.labels import LabelGate, Labellers
+from evergreen.project.model.media import Media
 from evergreen.project.model.project import Project, Resources, Scoping, Success
+from evergreen.project.model.repair import (
+    BooleanRepair,
+    NumberRepair,
+    RepairPolicy,
+    TextRepair,
+    TimeRepair,
+)
+from evergreen.project.model.retention import Retention
+from evergreen.project.model.selection import Selection
+from evergreen.project.model.skew import SkewGate
+from evergreen.project.model.strategy import LongTail
 from evergreen.project.model.training import Choice, Model, Range, Split, Step, Tune
+from evergreen.project.model.validation import DataGate, DataRule, Reference, Volume
 from evergreen.project.model.values import (
     Column,
     Columns,
@@ -44,40 +57,56 @@ from evergreen.project.model.values import (
 __all__ = [
     "Aggregate",
     "AggregateFunction",
+    "BooleanRepair",
     "Change",
     "Choice",
     "Column",
     "ColumnType",
     "Columns",
     "DataGate",
+    "DataRule",
     "Duration",
+    "Engine",
     "Evaluation",
     "FeatureGroup",
     "Fraction",
     "Gates",
     "Label",
+    "LabelGate",
+    "Labellers",
+    "LongTail",
+    "Media",
     "MetricName",
     "Mode",
     "Model",
     "ModelGate",
     "Name",
+    "NumberRepair",
     "Prediction",
     "Project",
     "Range",
+    "Reference",
     "Refused",
     "RepairPolicy",
     "Resources",
+    "Retention",
     "Scoping",
     "Section",
+    "Selection",
+    "SkewGate",
     "SliceBy",
     "Source",
     "SourceName",
+    "Spark",
     "Split",
     "Step",
     "Storage",
     "Success",
+    "TextRepair",
     "Threshold",
+    "TimeRepair",
     "Tune",
+    "Volume",
     "format_duration",
     "parse_duration",
 ]

@@ -5,6 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from evergreen.project.model.media import Media
+from evergreen.project.model.retention import Retention
+from evergreen.project.model.validation import Reference, Volume
 from evergreen.project.model.values import (
     IN_ORDER,
     Column,
@@ -30,10 +33,12 @@ class Storage(Section):
             it. Without any of the three it is `.evergreen/store` in the working directory.
         endpoint: URL of the S3 server when it is not Amazon's, such as `http://minio:9000`; default: from
             AWS_ENDPOINT_URL.
+        retention: Which versions of snapshots stay.
     """
 
     root: str | None = None
     endpoint: str | None = None
+    retention: Retention = Field(default_factory=Retention)
 
 
 class Source(Section):
@@ -45,7 +50,7 @@ class Source(Section):
             package, which is not imported. May hold `*` and a date pattern of `{YYYY}`, `{MM}`, `{DD}` and
             `{HH}`.
         format: How the files are written; `auto` goes by the name's ending. `delta` is a Delta table's
-            folder.
+            folder. `images` and `texts`: each file becomes a row that describes it.
         sql: One SELECT in DuckDB's SQL over other sources, in place of `path`. It reaches no file and no
             network.
         options: Of the reader: for CSV `delimiter`, `quote`, `encoding`, `skip`, `header`, `names`,
@@ -60,10 +65,14 @@ class Source(Section):
         span: With a date pattern: the one span to read, such as `2026-01-31`.
         last: With a date pattern: how many of the newest spans to read.
         allow_empty: Whether no rows, or no files, is as it should be; otherwise an error names the source.
+        freshness: How much older than the run the newest `time` may be; `validate_data` tells older ones.
+        rows: How many rows it must have; `validate_data` tells.
+        references: Columns whose values must stand in other sources; `validate_data` tells.
+        media: For `format: images` or `texts`: how files are read and compared.
     """
 
     path: str | list[str] | None = None
-    format: Literal["auto", "csv", "jsonl", "parquet", "delta"] = "auto"
+    format: Literal["auto", "csv", "jsonl", "parquet", "delta", "images", "texts"] = "auto"
     sql: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     columns: Columns | None = None
@@ -74,6 +83,16 @@ class Source(Section):
     span: str | None = None
     last: Annotated[int, Field(ge=1)] | None = None
     allow_empty: bool = False
+    freshness: Duration | None = None
+    rows: Volume | None = None
+    references: list[Reference] = Field(default_factory=list)
+    media: Media | None = None
+
+    @model_validator(mode="after")
+    def _media_fits(self) -> "Source":
+        if self.media is not None and self.format not in ("images", "texts"):
+            raise Refused(f"`media` with `format: {self.format}`", "`format: images` or `format: texts`")
+        return self
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Source":
@@ -96,6 +115,9 @@ class Label(Section):
             when its `time` plus `maturity` is later than this.
         key: Columns that name a row; default: the source's `key`, else entity and time where both are
             given.
+        decisions: What people decided about single labels (`evergreen labels review`): a JSON lines file, a
+            relative one from the project file's folder, or an object's URI. Default: those that the store
+            keeps for this project.
     """
 
     source: SourceName
@@ -104,6 +126,7 @@ class Label(Section):
     maturity: Duration = timedelta(0)
     observed_until: datetime | None = None
     key: Columns | None = None
+    decisions: str | None = None
 
 
 class Aggregate(Section):
@@ -163,21 +186,3 @@ class FeatureGroup(Section):
         if self.columns is None and not self.aggregates:
             raise Refused("neither `columns` nor `aggregates`", "one of them, or both")
         return self
-
-
-class RepairPolicy(Section):
-    """What to do with values of a column that do not fit.
-
-    Attributes:
-        type: The type that the column should have; default: the one in the source's `types`, or found in
-            the data.
-        invalid: A value that does not fit: stop (`fail`), count it as missing, or leave its row out
-            (`drop`).
-        missing: Spellings of "no value" in this column, such as `["?", "unknown"]`.
-        future: A time that is later than now: stop (`fail`), or leave its row out (`drop`).
-    """
-
-    type: ColumnType | None = None
-    invalid: Literal["fail", "missing", "drop"] = "fail"
-    missing: list[str] = Field(default_factory=list)
-    future: Literal["fail", "drop"] = "fail"

@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from evergreen.project.model.labels import LabelGate
+from evergreen.project.model.skew import SkewGate
+from evergreen.project.model.validation import DataGate
 from evergreen.project.model.values import (
     Column,
     Columns,
@@ -62,7 +65,9 @@ class Threshold(Section):
         metric: The metric.
         min: It must be at least this.
         max: It must be at most this.
-        slice: `overall`, `*` (every slice), or one slice such as `country=DE`.
+        slice: `overall`, `*` (every slice of `slices`), or one slice such as `country=DE`; `long_tail`
+            (all of the long tail together), `long_tail:*` (each of its slices) or one such as
+            `long_tail:price (high)`.
     """
 
     metric: MetricName
@@ -87,7 +92,7 @@ class Change(Section):
         max_loss: How much worse it may be, in the metric's own unit and in its worse direction (AUC falls,
             RMSE rises). The gate says no when the candidate is worse by more than this with the
             evaluation's `confidence` (paired bootstrap).
-        slice: `overall`, `*` (every slice), or one slice such as `country=DE`.
+        slice: `overall`, `*`, one slice, or `long_tail`, `long_tail:*` and `long_tail:…`, as in a threshold.
     """
 
     metric: MetricName
@@ -97,6 +102,11 @@ class Change(Section):
 
 class ModelGate(Section):
     """The gate between evaluation and push.
+
+    The slices of the long tail are held by their intervals, which are wider for few rows and for the number
+    of slices: only one that lies wholly beyond the bound says no, and one with fewer test rows than
+    `long_tail.min_rows` never does. Without a bound of their own, `changes` of the whole test set are watched
+    in them and warn.
 
     Attributes:
         mode: What a no does: `fail` stops the run, `warn` reports, `off` records only.
@@ -109,36 +119,20 @@ class ModelGate(Section):
     changes: list[Change] = Field(default_factory=list)
 
 
-class DataGate(Section):
-    """The gate on the training data: schema, volume and drift against the baseline.
-
-    Attributes:
-        mode: What a no on schema or volume does: `fail` stops the run, `warn` reports, `off` records only.
-        max_missing: Share of a feature's values that may be missing.
-        min_rows: Rows that the training set must have.
-        drift: What drift does: `fail` stops the run, `warn` reports, `off` records only.
-        psi_warn: Population stability index of a feature from which its drift is worth a look.
-        psi_alarm: Population stability index of a feature from which it has drifted.
-    """
-
-    mode: Mode = "fail"
-    max_missing: Annotated[float, Field(ge=0, le=1)] = 0.99
-    min_rows: Annotated[int, Field(ge=1)] = 50
-    drift: Mode = "warn"
-    psi_warn: float = 0.1
-    psi_alarm: float = 0.25
-
-
 class Gates(Section):
     """Every gate of the train pipeline.
 
     Attributes:
         data: Between the training set and training.
+        labels: Between the split and training: the labels themselves.
         model: Between evaluation and push.
+        skew: Between what was trained on and what is served.
     """
 
     data: DataGate = Field(default_factory=DataGate)
+    labels: LabelGate = Field(default_factory=LabelGate)
     model: ModelGate = Field(default_factory=ModelGate)
+    skew: SkewGate = Field(default_factory=SkewGate)
 
 
 class Prediction(Section):

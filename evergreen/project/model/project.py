@@ -5,8 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from evergreen.project.model.data import FeatureGroup, Label, RepairPolicy, Source, Storage
+from evergreen.project.model.data import FeatureGroup, Label, Source, Storage
+from evergreen.project.model.engine import Engine, Spark
 from evergreen.project.model.evaluation import Evaluation, Gates, Prediction, SliceBy
+from evergreen.project.model.selection import Selection
+from evergreen.project.model.strategy import LongTail
+from evergreen.project.model.repair import RepairPolicy
 from evergreen.project.model.training import Model, Split
 from evergreen.project.model.values import Column, Columns, Memory, Name, Section, SourceName
 
@@ -72,14 +76,19 @@ class Project(Section):
         task: `auto` goes by the label: text, booleans and up to 20 whole numbers are classes (two of them
             make it binary), other numbers a regression.
         features: What it is predicted from.
-        repair: By source and column: what to do with values that do not fit.
+        repair: By source and column: what to do with values that are written wrongly, or do not fit.
         split: How rows become train, validation and test.
+        selection: Which of the features the model gets.
         model: The estimator and the search over its parameters.
         evaluation: What is measured.
         slices: Parts of the rows that are measured on their own.
+        long_tail: What small data is, and which slices are its long tail.
         gates: What stops a run.
         predict: Batch prediction.
         resources: What one task may use.
+        engine: What joins the training set and writes its snapshot: `duckdb`, one machine and streamed, or
+            `spark`, for more than one machine holds. Both give the same rows.
+        spark: Where Spark runs, with `engine: spark`.
     """
 
     version: Literal[1] = 1
@@ -94,9 +103,13 @@ class Project(Section):
     features: Annotated[list[FeatureGroup], Field(min_length=1)]
     repair: dict[str, dict[Column, RepairPolicy]] = Field(default_factory=dict)
     split: Split = Field(default_factory=Split)
+    selection: Selection = Field(default_factory=Selection)
     model: Model = Field(default_factory=Model)
     evaluation: Evaluation = Field(default_factory=Evaluation)
     slices: list[SliceBy] = Field(default_factory=list)
+    long_tail: LongTail = Field(default_factory=LongTail)
     gates: Gates = Field(default_factory=Gates)
     predict: Prediction = Field(default_factory=Prediction)
     resources: Resources = Field(default_factory=Resources)
+    engine: Engine = "duckdb"
+    spark: Spark = Field(default_factory=Spark)

@@ -342,4 +342,5 @@ def test_meta_says_what_the_columns_mean(tmp_path):
             {"name": "last__recency_days", "group": "last", "type": "number", "source": "events"},
         ],
         "excluded": {}, "label_counts": {"False": 1, "True": 2}, "as_of": "2024-06-01T00:00:00",
+        "engine": "duckdb",
     }  # fmt: skip

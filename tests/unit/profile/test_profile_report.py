@@ -26,7 +26,7 @@ def test_every_kind_of_column_is_shown(table):
     profile = profile_table(path, {"flag": "label", "id": "key"}, slices=[SliceBy(column="few")])
     page = profile_page(profile)
     assert self_contained(page)
-    assert page.count("<figure>") == 6
+    assert page.count("<figure>") == 11
     for words in ("few=3", "1960-01-01", "One value in all rows: same", "Nothing in it: nothing"):
         assert words in page
     assert profile_page(profile) == page

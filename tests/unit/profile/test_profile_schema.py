@@ -6,11 +6,14 @@ from hypothesis import strategies as st
 
 from evergreen.errors import DataError, ProjectError
 from evergreen.profile import Schema, infer_schema, profile_table
-from evergreen.profile.schema.model import ENVIRONMENTS, ColumnSchema
+from evergreen.profile.schema.model import ENVIRONMENTS, ColumnSchema, Revision
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 plain = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=10)
 shares = st.one_of(st.just(1.0), st.floats(0, 1))
+revisions = st.builds(
+    Revision, st.integers(1, 99), plain, st.lists(plain, max_size=2).map(tuple), plain, plain
+)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -41,6 +44,8 @@ def schemas(draw):
         tuple(unique[:2]),
         draw(shares),
         draw(st.integers(1, 99)),
+        draw(st.integers(0, 10**9)),
+        tuple(draw(st.lists(revisions, max_size=2))),
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from evergreen.errors import DataError
 from evergreen.profile import Profile, profile_table
-from evergreen.profile.counting.aggregates import sketch
+from evergreen.profile.counting.hashes import sketch
 from evergreen.profile.counting.reading import readers
 from evergreen.project.model import Resources, SliceBy
 from evergreen.tables import connect, scan

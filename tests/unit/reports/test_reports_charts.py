@@ -101,4 +101,4 @@ def test_tick_labels_are_short_and_tell_apart(values, labels):
 
 def test_scale_of_no_extent_is_the_middle():
     assert Scale(2, 2, 0, 10)(2) == 5
-    assert cut("abcdefgh", 30) == "abc…" and cut("abc", 30) == "abc"
+    assert cut("abcdefgh", 30) == "ab…h" and cut("abc", 30) == "abc"

@@ -1,0 +1,1 @@
+"""CleanData: repair values that are written wrongly, log it, set aside what cannot be repaired."""

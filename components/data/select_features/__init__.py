@@ -1,0 +1,1 @@
+"""Leave out the features that do not help, leak, or will be missing when the model serves."""

@@ -1,0 +1,1 @@
+"""Find labels that are missing, conflicting, duplicated or wrong."""

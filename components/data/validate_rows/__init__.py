@@ -1,0 +1,1 @@
+"""Count one shard's rows that break rules."""

@@ -1,0 +1,114 @@
+"""Real data with nothing planted: what every gate is asked about in A/A runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import fault_media
+import fault_sources
+import numpy as np
+from fault_changes import Plant
+from fault_columns import TIME
+from fault_gates import bootstrap, data, features, labels, repair, skew
+from fault_labels import labelled
+from fault_skew import META, served
+from fault_world import TABLES, Clean, Options, generator, halves
+
+from evergreen.findings import Finding
+
+
+def random_halves(table: str, options: Options | None = None) -> Clean:
+    """The two random halves of a table against each other."""
+
+    def run(folder: Path, seed: int) -> Sequence[Finding]:
+        return data(folder, *halves(TABLES[table](), seed), options)
+
+    return Clean("data", f"{table}, random halves", run)
+
+
+def small_parts(table: str, rows: int) -> Clean:
+    """A few rows of a table against the rest of it."""
+
+    def run(folder: Path, seed: int) -> Sequence[Finding]:
+        chosen = np.zeros(len(whole := TABLES[table]()), dtype=bool)
+        chosen[generator(seed).permutation(len(whole))[:rows]] = True
+        return data(folder, whole[~chosen], whole[chosen])
+
+    return Clean("data", f"{table}, {rows} rows against the rest", run)
+
+
+def bootstrapped(table: str) -> Clean:
+    """A sample with replacement against another one, of numbers only: repeated rows are no fault there."""
+
+    def run(folder: Path, seed: int) -> Sequence[Finding]:
+        first, second = halves(TABLES[table](), seed)
+        rng = generator(seed)
+        drawn = [
+            f.iloc[np.sort(rng.integers(0, len(f), len(f)))].reset_index(drop=True) for f in (first, second)
+        ]
+        return data(folder, drawn[0], drawn[1])
+
+    return Clean("data", f"{table}, bootstrap of random halves", run)
+
+
+def labels_of(table: str, rows: int, drop: Plant | None = None) -> Clean:
+    """The labels of some rows, with the profile of the others as baseline."""
+
+    def run(folder: Path, seed: int) -> Sequence[Finding]:
+        whole = labelled(table)
+        after = bootstrap(whole, generator(seed), rows)
+        return labels(folder, after, whole[~whole["id"].isin(after["id"])])
+
+    return Clean("labels", f"{table}, {rows} rows", run, quick=1)
+
+
+def features_of(table: str, rows: int, label: str = "target") -> Clean:
+    """The features of some rows."""
+
+    def run(folder: Path, seed: int) -> Sequence[Finding]:
+        return features(folder, bootstrap(TABLES[table](), generator(seed), rows), label)
+
+    return Clean("features", f"{table}, {rows} rows", run, quick=1)
+
+
+def served_as_trained(folder: Path, seed: int) -> Sequence[Finding]:
+    """Half of the training rows, served as they were, and as many that training has not seen."""
+    whole = served()
+    rng = generator(seed)
+    training = whole[rng.random(len(whole)) < 0.7]
+    return skew(folder, training, bootstrap(whole, rng, len(whole) // 2), META)
+
+
+def repaired(table: str) -> Clean:
+    """Some rows of a table whose values are written well."""
+
+    def run(folder: Path, seed: int) -> Sequence[Finding]:
+        whole = TABLES[table]()
+        some = bootstrap(whole, generator(seed), min(2_000, len(whole) // 2))
+        return repair(folder, some.drop(columns="product_type", errors="ignore"))  # some do end in a space
+
+    return Clean("repair", table, run)
+
+
+SLICED = Options(roles=TIME.roles, slices=("department",))
+CLEAN = (
+    random_halves("lines", SLICED),
+    *(random_halves(name) for name in ("demographics", "redemptions", "products", "cancer", "wine", "iris",
+    "diabetes")),
+    small_parts("lines", 200),
+    small_parts("cancer", 60),
+    small_parts("demographics", 80),
+    bootstrapped("wine"),
+    bootstrapped("diabetes"),
+    labels_of("cancer", 400),
+    labels_of("wine", 130),
+    labels_of("iris", 110),
+    labels_of("diabetes", 320),
+    features_of("cancer", 400),
+    features_of("wine", 140),
+    features_of("diabetes", 320),
+    Clean("skew", "lines, served as trained", served_as_trained, quick=3),
+    *(repaired(name) for name in ("lines", "demographics", "cancer", "wine", "redemptions")),
+    Clean("sources", "the shop's tables", fault_sources.clean, quick=3),
+    Clean("media", "images", fault_media.clean_images, quick=1),
+    Clean("media", "texts", fault_media.clean_texts, quick=1),
+)  # fmt: skip

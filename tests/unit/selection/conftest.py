@@ -1,0 +1,14 @@
+import pytest
+from selection_world import project, table, write_splits
+
+
+@pytest.fixture(scope="session")
+def splits(tmp_path_factory):
+    return write_splits(tmp_path_factory.mktemp("selection"), table())
+
+
+@pytest.fixture(scope="session")
+def chosen(splits):
+    from evergreen.modeling.selection.select import select_features
+
+    return select_features(project(), splits)
