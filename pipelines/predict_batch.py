@@ -1,10 +1,10 @@
 """Predict a batch: the newest rows of the project's source, scored by a blessed model of the registry."""
 
-from components.data.repair_data.component import repair_data
 from kfp import dsl
 
 from components.data.build_training_set.component import build_training_set
 from components.data.ingest_data.component import ingest_data
+from components.data.repair_data.component import repair_data
 from components.deployment.predict_batch.component import predict_batch as collect_predictions
 from components.deployment.predict_shard.component import predict_shard
 from components.deployment.resolve_model.component import resolve_model

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from evergreen.history.deltalog import Version
+    from evergreen.history.versions.deltalog import Version
     from evergreen.project.model import Project, Retention
 
 data = typer.Typer(
@@ -72,7 +72,7 @@ def versions(
 
     Example: evergreen data versions --project project.yaml
     """
-    from evergreen.history.versions import list_versions
+    from evergreen.history.versions.timetravel import list_versions
 
     uri, parsed, _ = _place(table, project, store)
     found = list_versions(uri, _endpoint(parsed))
@@ -98,7 +98,7 @@ def show(
 
     Example: evergreen data show --project project.yaml --as-of 2026-11-23 --out then
     """
-    from evergreen.history.versions import fetch_version, list_versions, parse_moment, pick
+    from evergreen.history.versions.timetravel import fetch_version, list_versions, parse_moment, pick
 
     uri, parsed, _ = _place(table, project, store)
     moment = parse_moment(as_of) if as_of else None
@@ -133,8 +133,8 @@ def diff(
     Example: evergreen data diff -2 -1 --project project.yaml --key customer_id
     """
     from evergreen.files import write_text
-    from evergreen.history.compare import compare_versions
-    from evergreen.history.compare_page import changes_page, lines
+    from evergreen.history.versions.compare import compare_versions
+    from evergreen.history.versions.compare_page import changes_page, lines
 
     files = Path(before).exists() and Path(after).exists()
     uri, parsed, _ = ("", None, "") if files else _place(table, project, store)
@@ -162,8 +162,8 @@ def restore(
     Example: evergreen data restore --version 3 --project project.yaml
     """
     from evergreen.errors import InputError
-    from evergreen.history.versions import list_versions, parse_moment, pick
-    from evergreen.history.versions import restore as bring_back
+    from evergreen.history.versions.timetravel import list_versions, parse_moment, pick
+    from evergreen.history.versions.timetravel import restore as bring_back
 
     if number is None and as_of is None:
         raise InputError("--version", "not given", "--version N or --as-of TIME")
@@ -192,7 +192,7 @@ def retain(
 
     Example: evergreen data retain --project project.yaml --keep 10 --apply
     """
-    from evergreen.history.retention import apply_retention, plan_retention
+    from evergreen.history.versions.retention import apply_retention, plan_retention
     from evergreen.project.model import Retention
     from evergreen.registry import Registry
     from evergreen.reports.text import size

@@ -9,15 +9,15 @@ from evergreen.lazy import on_first_use
 
 if TYPE_CHECKING:
     from evergreen.history.build import TrainingSet, build_training_set
-    from evergreen.history.snapshot import Snapshot, read_snapshot, snapshot, snapshot_uri
+    from evergreen.history.versions.snapshots import Snapshot, read_snapshot, snapshot, snapshot_uri
 
 _HOMES = {
-    "Snapshot": "snapshot",
+    "Snapshot": "versions.snapshots",
     "TrainingSet": "build",
     "build_training_set": "build",
-    "read_snapshot": "snapshot",
-    "snapshot": "snapshot",
-    "snapshot_uri": "snapshot",
+    "read_snapshot": "versions.snapshots",
+    "snapshot": "versions.snapshots",
+    "snapshot_uri": "versions.snapshots",
 }
 
 __all__ = ["Snapshot", "TrainingSet", "build_training_set", "read_snapshot", "snapshot", "snapshot_uri"]

@@ -12,11 +12,11 @@ import duckdb
 from evergreen import log
 from evergreen.errors import DataError
 from evergreen.files import aside
-from evergreen.history.assemble import Work, assemble
-from evergreen.history.plan import GroupPlan, plan_groups
-from evergreen.history.reviewed import apply_reviewed, review_alerts, reviewed_meta
-from evergreen.history.roles import Roles, plan_roles, without_features
-from evergreen.history.spine import Spine, make_spine
+from evergreen.history.joins.assemble import Work, assemble
+from evergreen.history.joins.plan import GroupPlan, plan_groups
+from evergreen.history.joins.reviewed import apply_reviewed, review_alerts, reviewed_meta
+from evergreen.history.joins.roles import Roles, plan_roles, without_features
+from evergreen.history.joins.spine import Spine, make_spine
 from evergreen.ingest.checks import duplicate_keys
 from evergreen.ingest.manifest import Ingested, read_manifest
 from evergreen.ingest.needed import label_key

@@ -11,7 +11,7 @@ import duckdb
 from evergreen.errors import DataError
 from evergreen.files import write_text
 from evergreen.history.build import TrainingSet, build_training_set
-from evergreen.history.snapshot import Upload, snapshot, snapshot_uri
+from evergreen.history.versions.snapshots import Upload, snapshot, snapshot_uri
 from evergreen.ingest.overlay import layered
 from evergreen.labels.ledger import project_ledger
 from evergreen.project.model import Project

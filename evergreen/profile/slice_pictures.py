@@ -1,5 +1,7 @@
 """The slices of a profile as pictures: how many rows each has, how much is missing, what the label is."""
 
+import math
+import re
 from collections.abc import Sequence
 
 from evergreen.profile.model import Column, Profile, Scalar, Slice
@@ -23,7 +25,7 @@ def slice_blocks(profile: Profile, baseline: Profile | None = None) -> list[str]
         groups.setdefault(part.name.partition("=")[0], []).append(part)
     blocks: list[str] = []
     for name, parts in groups.items():
-        blocks += _charts(name, parts[:_DRAWN], profile, baseline, old)
+        blocks += _charts(name, sorted(parts, key=_lower)[:_DRAWN], profile, baseline, old)
     return [*blocks, _table(profile)]
 
 
@@ -52,6 +54,14 @@ def _charts(
             heights[BASELINE] = [_missing(p) if p else 0.0 for p in before]
         drawn.append(figure(charts.histogram(labels, heights, f"Missing by {name}"), "share of cells"))
     return drawn
+
+
+def _lower(part: Slice) -> float:
+    """Where a range begins, so that ranges stand in order; slices by value keep theirs."""
+    bound = re.match(r"\[(−?[\d,.]+(?:e[+−]?\d+)?|−∞), ", part.name.partition("=")[2])
+    if not bound:
+        return -math.inf
+    return -math.inf if "∞" in bound[1] else float(bound[1].replace("−", "-").replace(",", ""))
 
 
 def _level(label: Column | None) -> float | None:

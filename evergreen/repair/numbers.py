@@ -1,5 +1,6 @@
 """Numbers: what the whole column says about how they are written, and each value read by it."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -273,8 +274,8 @@ def _decimal(evidence: NumberEvidence, type_: ColumnType, doubts: list[Doubt], w
     if evidence.plain:
         # Whole numbers without a sign beside 1,234: with a decimal comma they would be written 5,000.
         return "."
-    whole = examples[0].replace(",", "")
-    reason = f"{open_} rows such as {examples[0]} could be {whole} or have decimals. {remedy}"
+    shape = re.sub(r"\d", "9", examples[0])
+    reason = f"{open_} rows are written like {shape}: it could be grouped, or have decimals. {remedy}"
     doubts.append(Doubt("decimal sign", reason, open_, examples=examples))
     return None
 

@@ -34,9 +34,9 @@ def preview_notes(repair: FileRepair) -> list[str]:
         for one in result.refused:
             examples = ", ".join(quoted(v) for v, _ in one.examples[:3])
             lines.append(f"{result.column}: {number(one.rows)} {result.action}, {one.reason}: {examples}")
-    lines += [f"{f.severity}: {f.reason}" for f in repair.repaired.findings if f.severity != "pass"]
+    lines += [f"{f.severity}: {f.reason}" for f in repair.findings if f.severity != "pass"]
     for column, hints in repair.proposed.hints.items():
-        lines += [f"{column}: {hint}" for hint in hints]
+        lines += [f"{column}: {hint}" for hint in hints if "in doubt" not in hint]
     said = " ".join(lines)
     for column, proposal in repair.proposed.proposals.items():
         lines += [f"{column}: {hint}" for hint in proposal.hints if hint not in said]
@@ -47,7 +47,7 @@ def record(repair: FileRepair) -> dict[str, Any]:
     """The repair as `--json` prints it."""
     done = repair.repaired
     return {
-        "findings": [f.record() for f in done.findings],
+        "findings": [f.record() for f in repair.findings],
         "rows": done.applied.rows,
         "kept": done.rows,
         "changed": done.changed,

@@ -14,6 +14,7 @@ import duckdb
 from evergreen.decisions import Decision
 from evergreen.errors import DataError, InputError
 from evergreen.files import aside, write_text
+from evergreen.findings import Finding, no
 from evergreen.ingest.shape import Asked, Raw, plan_columns
 from evergreen.project.init.names import source_name
 from evergreen.project.model import RepairPolicy, Resources, Source
@@ -21,7 +22,7 @@ from evergreen.project.peek import Staging, stage_source
 from evergreen.repair.page import ordered, repair_page
 from evergreen.repair.policyfile import policy_text
 from evergreen.repair.propose import Proposed, propose
-from evergreen.repair.results import ColumnResult
+from evergreen.repair.results import GATE, ColumnResult
 from evergreen.repair.table import (
     TableRepair,
     repair_table,
@@ -54,9 +55,20 @@ class FileRepair:
     policies: Mapping[str, RepairPolicy] = field(default_factory=dict)
 
     @property
+    def findings(self) -> list[Finding]:
+        """What a person must know: of what was repaired, and of columns whose reading is in doubt."""
+        doubtful = [
+            no("repair in doubt", column, "warn", f"{self.name}.{column}: {hint}", gate=GATE)
+            for column, hints in self.proposed.hints.items()
+            for hint in hints
+            if "in doubt" in hint
+        ]
+        return [*self.repaired.findings, *doubtful]
+
+    @property
     def decisions(self) -> list[Decision]:
         """The gate's records, the worst first."""
-        return ordered(self.repaired.findings)
+        return ordered(self.findings)
 
     @property
     def policy(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evergreen.errors import InputError
-from evergreen.history.versions import fetch_version, list_versions, pick
+from evergreen.history.versions.timetravel import fetch_version, list_versions, pick
 from evergreen.profile.open import opened
 from evergreen.project import load_project
 from evergreen.project.model import Resources, SkewGate, parse_duration

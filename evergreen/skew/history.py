@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from evergreen.history.join import EVENT, numbered
+from evergreen.history.joins.join import EVENT, numbered
 from evergreen.skew.tables import SkewTables, moment_sql
 from evergreen.skew.values import Cause, Difference
 from evergreen.tables.parquet import scan

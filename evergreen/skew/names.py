@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evergreen.history.keep import keep_table
+from evergreen.history.versions.keep import keep_table
 from evergreen.project.model import Project
 from evergreen.tables.connection import connect
 from evergreen.tables.digest import content_digest

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from evergreen.history.join import EVENT, numbered
-from evergreen.history.spine import microseconds
+from evergreen.history.joins.join import EVENT, numbered
+from evergreen.history.joins.spine import microseconds
 from evergreen.skew.shift import Shift, find_shift
 from evergreen.skew.tables import SkewTables, key_sql, moment_sql
 from evergreen.tables.parquet import write_query

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from evergreen.history.matching import named, shown
+from evergreen.history.versions.matching import named, shown
 from evergreen.skew.tables import Feature, SkewTables
 from evergreen.tables.parquet import scan
 

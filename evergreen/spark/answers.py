@@ -1,7 +1,7 @@
 """What a Spark worker computes: each label row's latest event and aggregates, by the DuckDB engine's code.
 
 Spark brings an entity's events and label rows together, sorted; the arithmetic is that of
-`evergreen.history.events`. Each entity has a tree of sums of its own there, so that neither chunks nor
+`evergreen.history.joins.events`. Each entity has a tree of sums of its own there, so that neither chunks nor
 partitions change a bit of it.
 """
 
@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from evergreen.history.events import CODE, EVENT_TIME, LabelRows, answer_chunk, entity_chunks
-from evergreen.history.join import EVENT
-from evergreen.history.plan import GroupPlan
-from evergreen.history.spine import ROW
+from evergreen.history.joins.events import CODE, EVENT_TIME, LabelRows, answer_chunk, entity_chunks
+from evergreen.history.joins.join import EVENT
+from evergreen.history.joins.plan import GroupPlan
+from evergreen.history.joins.spine import ROW
 
 TAG, TIME, NUMBER = "tag", "time", "number"
 _CHUNK_ROWS = 200_000
@@ -31,7 +31,7 @@ def answer(
             `number` (of the event in stored order, or of the label row); v0, v1, … are the values that
             aggregates need, f0, f1, … the columns whose latest value counts.
         plan: The feature group.
-        picks: What v0, v1, … are, as `evergreen.history.events` says.
+        picks: What v0, v1, … are, as `evergreen.history.joins.events` says.
         keys: The columns that name an entity.
 
     Yields:

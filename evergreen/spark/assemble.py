@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
 from evergreen import log
-from evergreen.history.assemble import Item, Work, item_sql
-from evergreen.history.join import check_constants
-from evergreen.history.plan import GroupPlan
-from evergreen.history.roles import Roles
-from evergreen.history.spine import INSTANT
+from evergreen.history.joins.assemble import Item, Work, item_sql
+from evergreen.history.joins.join import check_constants
+from evergreen.history.joins.plan import GroupPlan
+from evergreen.history.joins.roles import Roles
+from evergreen.history.joins.spine import INSTANT
 from evergreen.spark.carriers import restored
 from evergreen.spark.errors import explained
 from evergreen.spark.joins import ambiguous, joined, partitions

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, LongType, StructField, StructType
 
-from evergreen.history.spine import INSTANT, ROW
+from evergreen.history.joins.spine import INSTANT, ROW
 from evergreen.spark.answers import NUMBER, TAG, TIME, answer
 from evergreen.spark.prepare import Prepared, PreparedGroup
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import duckdb
 
-from evergreen.history.events import event_values, value_sql
-from evergreen.history.join import EVENT, Keys, join_keys, numbered
-from evergreen.history.plan import GroupPlan
-from evergreen.history.roles import Roles
-from evergreen.history.spine import INSTANT, ROW, Spine
+from evergreen.history.joins.events import event_values, value_sql
+from evergreen.history.joins.join import EVENT, Keys, join_keys, numbered
+from evergreen.history.joins.plan import GroupPlan
+from evergreen.history.joins.roles import Roles
+from evergreen.history.joins.spine import INSTANT, ROW, Spine
 from evergreen.spark.answers import NUMBER, TIME
 from evergreen.spark.carriers import check_sortable, key, stored
 from evergreen.tables.parquet import columns, count, scan, write_query

@@ -15,8 +15,8 @@ from deltalake.transaction import AddAction
 from pyspark.sql import SparkSession
 
 from evergreen import log
-from evergreen.history.deltafiles import rows_of
-from evergreen.history.snapshot import Uploaded
+from evergreen.history.versions.deltafiles import rows_of
+from evergreen.history.versions.snapshots import Uploaded
 from evergreen.project.model import Project
 from evergreen.spark.errors import explained
 from evergreen.spark.parts import upload_part

@@ -25,15 +25,15 @@ def random_halves(table: str, options: Options | None = None) -> Clean:
     return Clean("data", f"{table}, random halves", run)
 
 
-def small_parts(table: str, rows: int) -> Clean:
-    """A few rows of a table against the rest of it."""
+def few_rows(table: str, rows: int) -> Clean:
+    """A few rows of a table against as many others."""
 
     def run(folder: Path, seed: int) -> Sequence[Finding]:
-        chosen = np.zeros(len(whole := TABLES[table]()), dtype=bool)
-        chosen[generator(seed).permutation(len(whole))[:rows]] = True
-        return data(folder, whole[~chosen], whole[chosen])
+        some = bootstrap(TABLES[table](), generator(seed), 2 * rows)
+        chosen = generator(seed).permutation(np.arange(2 * rows)) < rows
+        return data(folder, some[~chosen], some[chosen])
 
-    return Clean("data", f"{table}, {rows} rows against the rest", run)
+    return Clean("data", f"{table}, {rows} rows", run)
 
 
 def bootstrapped(table: str) -> Clean:
@@ -94,9 +94,9 @@ CLEAN = (
     random_halves("lines", SLICED),
     *(random_halves(name) for name in ("demographics", "redemptions", "products", "cancer", "wine", "iris",
     "diabetes")),
-    small_parts("lines", 200),
-    small_parts("cancer", 60),
-    small_parts("demographics", 80),
+    few_rows("lines", 200),
+    few_rows("cancer", 60),
+    few_rows("demographics", 80),
     bootstrapped("wine"),
     bootstrapped("diabetes"),
     labels_of("cancer", 400),

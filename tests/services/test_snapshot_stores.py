@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from evergreen.errors import DataError, StorageError
-from evergreen.history.compare import compare_versions
-from evergreen.history.retention import apply_retention, plan_retention
-from evergreen.history.snapshot import read_snapshot, snapshot, snapshot_uri
-from evergreen.history.versions import fetch_version, list_versions, pick, restore
+from evergreen.history.versions.compare import compare_versions
+from evergreen.history.versions.retention import apply_retention, plan_retention
+from evergreen.history.versions.snapshots import read_snapshot, snapshot, snapshot_uri
+from evergreen.history.versions.timetravel import fetch_version, list_versions, pick, restore
 from evergreen.project.model import Retention
 from evergreen.registry import Registry
 from evergreen.storage import open_store

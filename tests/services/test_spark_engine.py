@@ -20,7 +20,7 @@ from spark_world import both, project_of, typed_table, write_sources, write_tabl
 
 from evergreen.errors import Fault, InputError
 from evergreen.history.build import build_training_set
-from evergreen.history.snapshot import read_snapshot, snapshot
+from evergreen.history.versions.snapshots import read_snapshot, snapshot
 from evergreen.ingest.ingest import ingest
 from evergreen.project.load import load_project
 

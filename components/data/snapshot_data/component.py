@@ -38,7 +38,7 @@ def snapshot_data(
     with task("snapshot_data", table=name):
         from pathlib import Path
 
-        from evergreen.history.keep import keep_with_record
+        from evergreen.history.versions.keep import keep_with_record
         from evergreen.project import parse_project
 
         kept = keep_with_record(Path(table.path), parse_project(project), name, Path(record.path), store)

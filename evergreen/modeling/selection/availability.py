@@ -9,8 +9,8 @@ import duckdb
 
 from evergreen import log
 from evergreen.errors import DataError
-from evergreen.history.plan import GroupPlan, plan_groups
-from evergreen.history.roles import plan_roles
+from evergreen.history.joins.plan import GroupPlan, plan_groups
+from evergreen.history.joins.roles import plan_roles
 from evergreen.ingest.manifest import read_manifest
 from evergreen.project.model import Project, format_duration
 from evergreen.reports.text import percent

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evergreen.errors import InputError
+from evergreen.errors import DataError, InputError
 from evergreen.profile.counting.statistics import profile_table
 from evergreen.profile.model import Profile, Role
 from evergreen.profile.open import opened
@@ -53,6 +53,8 @@ def check_file(
     parts = [SliceBy(column=c) for c in slices]
     with opened(file, resources) as table:
         frozen = _baseline(baseline, roles, parts, resources) if baseline else None
+        if frozen is not None and not frozen.rows:
+            raise DataError(str(baseline), "a table without rows", "rows to compare with")
         wanted = _schema(schema, baseline, frozen)
         own = profile_table(table, roles, edges_from=frozen, slices=parts, resources=resources)
         if frozen and frozen.traits:

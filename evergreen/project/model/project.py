@@ -8,9 +8,9 @@ from pydantic import Field
 from evergreen.project.model.data import FeatureGroup, Label, Source, Storage
 from evergreen.project.model.engine import Engine, Spark
 from evergreen.project.model.evaluation import Evaluation, Gates, Prediction, SliceBy
+from evergreen.project.model.repair import RepairPolicy
 from evergreen.project.model.selection import Selection
 from evergreen.project.model.strategy import LongTail
-from evergreen.project.model.repair import RepairPolicy
 from evergreen.project.model.training import Model, Split
 from evergreen.project.model.values import Column, Columns, Memory, Name, Section, SourceName
 

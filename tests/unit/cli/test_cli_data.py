@@ -20,7 +20,7 @@ features: [{name: all, source: orders, columns: "*"}]
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """A project, its store, and three versions of `orders`."""
-    from evergreen.history.keep import keep_table
+    from evergreen.history.versions.keep import keep_table
     from evergreen.project import parse_project
 
     monkeypatch.delenv("EVERGREEN_STORE", raising=False)

@@ -49,11 +49,13 @@ def test_validate_exits_by_what_it_found(files, tmp_path, capsys):
     assert "price" in capsys.readouterr().out
 
 
-def test_bad_input_is_told(files, capsys):
+def test_bad_input_is_told(files, tmp_path, capsys):
     table = files("t.csv", 1)
+    (tmp_path / "none.csv").write_text("id,price,city\n")
     for arguments, words in (
         (["validate", table], "--baseline or --schema"),
         (["validate", "no.csv", "--baseline", table], "no such file"),
+        (["validate", table, "--baseline", str(tmp_path / "none.csv")], "rows to compare with"),
         (["validate", table, "--baseline", table, "--mode", "loud"], "fail, warn or off"),
         (["validate", table, "--baseline", table, "--slice", "citty"], "Did you mean"),
     ):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evergreen.history import events, ordered
-from evergreen.history.ordered import Batch, latest_in_order
+from evergreen.history.joins.ordered import Batch, latest_in_order
 
 moments = st.integers(0, 12)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evergreen.history import timeline
-from evergreen.history.timeline import Blocks
+from evergreen.history.joins.timeline import Blocks
 
 
 @st.composite

@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evergreen.errors import DataError
-from evergreen.history.changes import compare_tables
-from evergreen.history.compare import compare_versions
-from evergreen.history.compare_page import changes_page, lines
-from evergreen.history.retention import apply_retention, judge, plan_retention
-from evergreen.history.snapshot import snapshot
-from evergreen.history.versions import fetch_version, list_versions, parse_moment, pick, restore
+from evergreen.history.versions.changes import compare_tables
+from evergreen.history.versions.compare import compare_versions
+from evergreen.history.versions.compare_page import changes_page, lines
+from evergreen.history.versions.retention import apply_retention, judge, plan_retention
+from evergreen.history.versions.snapshots import snapshot
+from evergreen.history.versions.timetravel import fetch_version, list_versions, parse_moment, pick, restore
 from evergreen.project.model import Retention
 from evergreen.registry import Registry
 from evergreen.storage import open_store

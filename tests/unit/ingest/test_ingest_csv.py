@@ -149,7 +149,6 @@ def test_a_day_above_twelve_tells_the_format(tmp_path):
         ("a,b,y\n1,2,0\n3,4,1,9\n", r"line 3: 4 values; expected 3"),
         ('a,b,y\n1,"x,0\n2,y,1\n', "quote"),
         ("a,b,y\n1,M\xfcller,0\n".encode("latin-1"), "not UTF-8; expected UTF-8.*encoding: latin-1"),
-        ("a,b,y\n1,2,0\n".encode("utf-16"), "encoding: utf-16"),
         ("a,A,y\n1,2,0\n", "columns 'a' and 'A'"),
         ("a,a,y\n1,2,0\n", "column 'a' twice"),
         ("5.1,3.5,0\n4.9,3.0,1\n", "no column 'y'.*looks like data.*header: false, names"),

@@ -64,3 +64,17 @@ def test_validation_without_a_baseline(table):
     path = table("SELECT i AS x FROM range(100) r(i)")
     page = validation_page(validate(path, infer_schema(profile_table(path)), DataGate()), None)
     assert self_contained(page) and "no baseline yet" in page
+
+
+def test_slices_are_drawn_beside_the_baseline_in_order(table):
+    query = "SELECT (i * 37 % 4000) - 1500.5 AS x, i % {k} = 0 AS y FROM range(3000) r(i)"
+    by = [SliceBy(column="x", edges=[-1000, 0, 1500])]
+    before = profile_table(table(query.format(k=5), "before"), {"y": "label"}, slices=by)
+    now = profile_table(table(query.format(k=3), "now"), {"y": "label"}, slices=by, edges_from=before)
+    page = profile_page(now, "Both", before)
+    chart = page[page.index('aria-label="Rows by x"') :]
+    places = [
+        chart.index(f">{words}<") for words in ("[−∞, −1,000)", "[−1,000, 0)", "[0, 1,500)", "[1,500, ∞)")
+    ]
+    assert places == sorted(places)
+    assert "Label by x" in page and "share of y = True" in page and "(baseline)" in page

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 from evergreen.errors import DataError, NotFoundError
 from evergreen.files import aside, sha256
-from evergreen.history.deltalog import Version, read_log
-from evergreen.history.snapshot import Snapshot, ask, snapshot
+from evergreen.history.versions.deltalog import Version, read_log
+from evergreen.history.versions.snapshots import Snapshot, ask, snapshot
 from evergreen.storage import Store, open_store
 from evergreen.tables.connection import connect
 from evergreen.tables.digest import content_digest

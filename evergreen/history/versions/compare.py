@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from evergreen.history.changes import Changes, compare_tables
-from evergreen.history.deltalog import Version
-from evergreen.history.versions import fetch_version, list_versions, parse_moment, pick
+from evergreen.history.versions.changes import Changes, compare_tables
+from evergreen.history.versions.deltalog import Version
+from evergreen.history.versions.timetravel import fetch_version, list_versions, parse_moment, pick
 from evergreen.profile.open import opened
 from evergreen.project.model import Resources
 from evergreen.tables.connection import connect

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import duckdb
 
-from evergreen.history.events import write_group
-from evergreen.history.join import EVENT, Keys, check_constants, constants_sql, join_keys, numbered
-from evergreen.history.plan import GroupPlan
-from evergreen.history.roles import Roles
-from evergreen.history.spine import INSTANT, ROW, Spine
+from evergreen.history.joins.events import write_group
+from evergreen.history.joins.join import EVENT, Keys, check_constants, constants_sql, join_keys, numbered
+from evergreen.history.joins.plan import GroupPlan
+from evergreen.history.joins.roles import Roles
+from evergreen.history.joins.spine import INSTANT, ROW, Spine
 from evergreen.project.model import Project
 from evergreen.tables.connection import memory_bytes
 from evergreen.tables.parquet import columns, count, file_scan, scan, write_query

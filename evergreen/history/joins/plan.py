@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Literal
 
 from evergreen.errors import DataError
-from evergreen.history.expressions import check_condition, mentions
-from evergreen.history.roles import Catalog, Roles
+from evergreen.history.joins.expressions import check_condition, mentions
+from evergreen.history.joins.roles import Catalog, Roles
 from evergreen.ingest.needed import join_columns
 from evergreen.project.model import Aggregate, AggregateFunction, FeatureGroup, Project, format_duration
 from evergreen.tables.kinds import kind

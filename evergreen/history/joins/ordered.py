@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from evergreen.history.join import EVENT, Keys
-from evergreen.history.timeline import Ints, bounds
+from evergreen.history.joins.join import EVENT, Keys
+from evergreen.history.joins.timeline import Ints, bounds
 
 _NEVER = np.iinfo(np.int64).min
 _BATCH_ROWS, _ROWS = 122_880, 1_000_000

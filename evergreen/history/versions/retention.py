@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from evergreen import log
-from evergreen.history.deltalog import Version, read_log
-from evergreen.history.snapshot import ask, open_table
+from evergreen.history.versions.deltalog import Version, read_log
+from evergreen.history.versions.snapshots import ask, open_table
 from evergreen.project.model import Retention, format_duration
 from evergreen.registry import Registry
 from evergreen.storage import Store, open_store

@@ -18,8 +18,8 @@ from deltalake.transaction import AddAction, PostCommitHookProperties, create_ta
 from evergreen import log
 from evergreen.errors import ConflictError, DataError, Fault, StorageError
 from evergreen.files import sha256
-from evergreen.history.deltafiles import delta_files, rows_of
-from evergreen.history.deltalog import ACTOR, DIGEST, MADE_BY, META, SHA256, commits, digest_of
+from evergreen.history.versions.deltafiles import delta_files, rows_of
+from evergreen.history.versions.deltalog import ACTOR, DIGEST, MADE_BY, META, SHA256, commits, digest_of
 from evergreen.project.model import Resources
 from evergreen.registry.records import actor
 from evergreen.storage import Store, delta_options, open_store

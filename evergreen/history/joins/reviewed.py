@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 
 from evergreen.errors import DataError
-from evergreen.history.roles import Roles
-from evergreen.history.spine import Spine, label_counts
+from evergreen.history.joins.roles import Roles
+from evergreen.history.joins.spine import Spine, label_counts
 from evergreen.labels.apply import Reviewed, apply_decisions
 from evergreen.labels.ledger import LabelDecision
 from evergreen.project.model import Project

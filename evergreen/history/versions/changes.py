@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import duckdb
 
-from evergreen.history.matching import Pairing, comparable, named, pairing, shown
+from evergreen.history.versions.matching import Pairing, comparable, named, pairing, shown
 from evergreen.tables.connection import explained
 from evergreen.tables.names import missing_column
 from evergreen.tables.parquet import columns, count, scan

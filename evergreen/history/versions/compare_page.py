@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from evergreen.history.compare import Compared
+from evergreen.history.versions.compare import Compared
 from evergreen.reports.charts import bars
 from evergreen.reports.page import Section, figure, note, page, table, tiles
 from evergreen.reports.text import number, percent

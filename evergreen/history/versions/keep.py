@@ -6,9 +6,9 @@ from pathlib import Path
 
 from evergreen.errors import DataError
 from evergreen.files import write_text
-from evergreen.history.deltalog import Version
-from evergreen.history.snapshot import snapshot, snapshot_uri
-from evergreen.history.versions import list_versions
+from evergreen.history.versions.deltalog import Version
+from evergreen.history.versions.snapshots import snapshot, snapshot_uri
+from evergreen.history.versions.timetravel import list_versions
 from evergreen.project.model import Project
 from evergreen.storage import default_store
 from evergreen.tables.connection import connect

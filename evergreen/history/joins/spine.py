@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from evergreen.errors import DataError
-from evergreen.history.roles import Roles
+from evergreen.history.joins.roles import Roles
 from evergreen.ingest.checks import check_key
 from evergreen.ingest.needed import label_key
 from evergreen.project.model import Project

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from evergreen.errors import DataError
-from evergreen.history.spine import ROW
+from evergreen.history.joins.spine import ROW
 from evergreen.ingest.checks import duplicate_keys
 from evergreen.tables.kinds import Kind, kind
 from evergreen.tables.parquet import file_scan, parts, scan

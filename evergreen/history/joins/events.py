@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from evergreen.history import timeline
-from evergreen.history.join import EVENT, Keys, numbered
-from evergreen.history.ordered import Log, entity_keys, latest_of_log
-from evergreen.history.plan import AggregateFeature, GroupPlan
-from evergreen.history.spine import INSTANT, ROW, microseconds
-from evergreen.history.timeline import Blocks, Bools, Floats, Ints
+from evergreen.history.joins.join import EVENT, Keys, numbered
+from evergreen.history.joins.ordered import Log, entity_keys, latest_of_log
+from evergreen.history.joins.plan import AggregateFeature, GroupPlan
+from evergreen.history.joins.spine import INSTANT, ROW, microseconds
+from evergreen.history.joins.timeline import Blocks, Bools, Floats, Ints
 from evergreen.tables.connection import explained
 from evergreen.tables.parquet import scan
 from evergreen.tables.sql import identifier

@@ -1,0 +1,1 @@
+"""Kept tables: snapshots as Delta versions, time travel, what changed, retention."""
