@@ -91,8 +91,10 @@ def data_half(project: Any, name: Any, store: Any, as_of: Any, shards: Any, shar
     strategy = assess_data(project=project, table=snapshot)
     splits = split_data(project=project, training_set=snapshot)
     parts = splits.outputs["splits"]
-    labels = validate_labels(project=project, splits=parts, baseline=model, tables=raw, store=store)
-    selection = select_features(project=project, splits=parts, tables=raw)
+    labels = validate_labels(
+        project=project, splits=parts, baseline=model, tables=raw, repaired=repaired, store=store
+    )
+    selection = select_features(project=project, splits=parts, tables=raw, repaired=repaired)
 
     on_cluster(tables, mended, built, baseline, labels)
     prepared(

@@ -1,9 +1,11 @@
 """What `validate_labels` does around the checks: decisions and report are written before the gate decides."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from evergreen.decisions import write
 from evergreen.files import write_text
+from evergreen.ingest.overlay import layered
 from evergreen.labels.ledger import effective, project_ledger
 from evergreen.labels.page import labels_page
 from evergreen.labels.validate import Checked, validate_labels
@@ -21,6 +23,7 @@ def validate_with_report(
     store: str = "",
     baseline: Path | None = None,
     tables: Path | None = None,
+    repaired: Path | None = None,
 ) -> Checked:
     """Check the labels, and write the list to review, the decision records and the page.
 
@@ -32,7 +35,8 @@ def validate_with_report(
         report: The HTML page to write.
         store: Where people's decisions are kept; empty: `evergreen.storage.default_store`.
         baseline: The blessed model's bundle; an empty folder when there is none.
-        tables: The folder of `ingest`.
+        tables: The folder of `ingest`; None when no source is to be read.
+        repaired: The overlay of `repair_data`.
 
     Raises:
         DataError: see `validate_labels`.
@@ -40,7 +44,8 @@ def validate_with_report(
     frozen = baseline_profile(baseline) if baseline is not None else None
     decided = effective(project_ledger(project, store).read()).values()
     settled = [d for d in decided if d.action == "keep"]
-    checked = validate_labels(project, splits, review, baseline=frozen, tables=tables, settled=settled)
+    with layered(tables, repaired) if tables and repaired else nullcontext(tables) as sources:
+        checked = validate_labels(project, splits, review, baseline=frozen, tables=sources, settled=settled)
     write(decisions, checked.decisions)
     write_text(report, labels_page(checked, project.gates.labels, review, project.name))
     return checked

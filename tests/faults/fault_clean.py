@@ -37,17 +37,15 @@ def few_rows(table: str, rows: int) -> Clean:
 
 
 def bootstrapped(table: str) -> Clean:
-    """A sample with replacement against another one, of numbers only: repeated rows are no fault there."""
+    """Two samples of a table with replacement: both are draws from one world, rows repeat in both."""
 
     def run(folder: Path, seed: int) -> Sequence[Finding]:
-        first, second = halves(TABLES[table](), seed)
-        rng = generator(seed)
-        drawn = [
-            f.iloc[np.sort(rng.integers(0, len(f), len(f)))].reset_index(drop=True) for f in (first, second)
-        ]
-        return data(folder, drawn[0], drawn[1])
+        whole, rng = TABLES[table](), generator(seed)
+        drawn = [np.sort(rng.integers(0, len(whole), len(whole))) for _ in range(2)]
+        before, after = (whole.iloc[rows].reset_index(drop=True) for rows in drawn)
+        return data(folder, before, after)
 
-    return Clean("data", f"{table}, bootstrap of random halves", run)
+    return Clean("data", f"{table}, bootstrap", run)
 
 
 def labels_of(table: str, rows: int, drop: Plant | None = None) -> Clean:

@@ -13,6 +13,7 @@ def select_features(
     decisions: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
     tables: dsl.Input[dsl.Dataset] = None,
+    repaired: dsl.Input[dsl.Dataset] = None,
 ):
     """Decide on the train part which features the model gets, and show why.
 
@@ -28,6 +29,7 @@ def select_features(
             `resources` are used.
         splits: A folder of split_data.
         tables: The sources of ingest_data: with them, availability is judged by the sources too.
+        repaired: The overlay of repair_data.
 
     Returns:
         selection: selection.json: kept and dropped features, scores of each, quality with and without.
@@ -47,7 +49,8 @@ def select_features(
         from evergreen.project import parse_project
 
         settings = parse_project(project)
-        found = select(settings, Path(splits.path), Path(tables.path) if tables else None)
+        sources, overlay = (Path(x.path) if x else None for x in (tables, repaired))
+        found = select(settings, Path(splits.path), sources, overlay)
         kept, dropped = len(found.selection.kept), len(found.selection.dropped)
         selection.metadata.update({"kept": kept, "dropped": dropped, "mode": found.selection.mode})
         write_selection(Path(selection.path), found.selection)

@@ -14,6 +14,7 @@ def validate_labels(
     decisions: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
     tables: dsl.Input[dsl.Dataset] = None,
+    repaired: dsl.Input[dsl.Dataset] = None,
     store: str = "",
 ):
     """Check labels: missing, immature, rare, conflicting, copied across the split, moved, wrong, disputed.
@@ -29,6 +30,7 @@ def validate_labels(
         splits: The folder of split_data.
         baseline: The bundle of the blessed model; an empty folder when there is none yet.
         tables: The tables of ingest_data; needed where `gates.labels.labellers` names a source.
+        repaired: The overlay of repair_data.
         store: Where people's decisions are kept; empty: EVERGREEN_STORE, else the project's `storage.root`.
 
     Returns:
@@ -49,6 +51,7 @@ def validate_labels(
             parse_project(project), Path(splits.path), Path(review.path), Path(decisions.path),
             Path(report.path), store=store, baseline=Path(baseline.path),
             tables=Path(tables.path) if tables else None,
+            repaired=Path(repaired.path) if repaired else None,
         )  # fmt: skip
         review.metadata.update(rows=checked.review_rows)
         stop_if_failed(checked.decisions)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from evergreen.history import timeline
+from evergreen.history.joins import timeline
 from evergreen.history.joins.join import EVENT, Keys, numbered
 from evergreen.history.joins.ordered import Log, entity_keys, latest_of_log
 from evergreen.history.joins.plan import AggregateFeature, GroupPlan

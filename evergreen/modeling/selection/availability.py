@@ -12,6 +12,7 @@ from evergreen.errors import DataError
 from evergreen.history.joins.plan import GroupPlan, plan_groups
 from evergreen.history.joins.roles import plan_roles
 from evergreen.ingest.manifest import read_manifest
+from evergreen.ingest.overlay import layered
 from evergreen.project.model import Project, format_duration
 from evergreen.reports.text import percent
 from evergreen.tables import columns, connect, count, identifier, read_meta, scan
@@ -48,19 +49,23 @@ class Lack:
     leak: bool = False
 
 
-def find_lacks(project: Project, splits: Path, tables: Path | None) -> list[Lack]:
+def find_lacks(
+    project: Project, splits: Path, tables: Path | None, repaired: Path | None = None
+) -> list[Lack]:
     """Look at the newest rows of train and validation and, where there are `tables`, at the sources.
 
     Args:
         project: The project.
         splits: The folder of `split_training_set`; the test part is not read.
         tables: The folder that `ingest` wrote; None or an empty folder when only the splits are known.
+        repaired: The overlay of `repair_data`.
     """
     meta = read_meta(splits)
     with connect(project.resources) as con:
         found = _died(con, splits, meta)
         if tables is not None and (Path(tables) / "manifest.json").exists():
-            found += _from_sources(con, project, Path(tables), splits, meta)
+            with layered(tables, repaired) as folder:
+                found += _from_sources(con, project, folder, splits, meta)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from evergreen.errors import DataError
 from evergreen.files import write_text
 from evergreen.modeling.columns import ColumnPlan
-from evergreen.tables.names import did_you_mean
+from evergreen.near import did_you_mean
 
 FILE = "selection.json"
 VERSION = 1

@@ -74,7 +74,9 @@ class _Measured:
     quality: Quality | None
 
 
-def select_features(project: Project, splits: Path, tables: Path | None = None) -> Selected:
+def select_features(
+    project: Project, splits: Path, tables: Path | None = None, repaired: Path | None = None
+) -> Selected:
     """Decide which features the model gets.
 
     Args:
@@ -82,6 +84,7 @@ def select_features(project: Project, splits: Path, tables: Path | None = None) 
             step names, which always stay.
         splits: The folder of `split_training_set`.
         tables: The folder that `ingest` wrote: with it, availability is judged by the sources too.
+        repaired: The overlay of `repair_data`.
 
     Raises:
         InputError: when `selection.keep` or `selection.drop` names no feature, or nothing would be left.
@@ -96,7 +99,7 @@ def select_features(project: Project, splits: Path, tables: Path | None = None) 
         kept = tuple(n for n in names if n not in settings.drop)
         return Selected(Selection("off", kept, tuple(asked)))
     sample = load_sample(project, splits)
-    lacks = find_lacks(project, splits, tables) if settings.availability != "off" else []
+    lacks = find_lacks(project, splits, tables, repaired) if settings.availability != "off" else []
     fixed = {*settings.keep, *named_columns(project.model)}
     lost = {lack.feature for lack in lacks if _goes(settings.availability, lack.sure)} - fixed
     lost |= {lack.feature for lack in lacks if lack.leak and _goes(settings.leakage, lack.sure)} - fixed

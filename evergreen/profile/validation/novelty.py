@@ -67,7 +67,8 @@ def _finding(
     # Each of these values could have been the new one: the level is shared among them.
     one = unseen_rows(new.rows, old.rows, level("domain", tests) / max(1, len(unseen)))
     # Numbers of few values may be the beginning of a long tail: there a single value has to stand out.
-    many = share > bound and reader.family == "text"
+    chance = fewest + new_values_floor(old, new.rows) * new.rows
+    many = share > bound and count >= chance and reader.family == "text"
     if not many and not (unseen and unseen[0][1] >= one):
         return None
     shown = unseen[:_SHOWN]

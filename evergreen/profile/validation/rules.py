@@ -141,12 +141,12 @@ def _far_below(old: Column | None, reader: Reader) -> float | None:
 
 
 def _fewest_new(old: Column, rows: int, fewest: int) -> int:
-    """How many rows with new values are no chance: fewer where no known value is rare, else what Good says."""
+    """How many rows with new values are no chance: few where no known value is rare, else more, by Good."""
     assert old.values
     seen = [n for _, n in old.values.items if n]
     if seen and min(seen) >= _CLEAR:
         return min(fewest, unseen_rows(rows, old.rows, _CLEAR_CHANCE))
-    return max(fewest, int(new_values_floor(old, rows) * rows) + 1)
+    return fewest + int(new_values_floor(old, rows) * rows)
 
 
 def _extremes(columns: Sequence[Reader], profile: Profile, baseline: Profile | None) -> list[Rule]:

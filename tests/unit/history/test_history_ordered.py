@@ -10,7 +10,7 @@ from history_tables import build, project_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.history import events, ordered
+from evergreen.history.joins import events, ordered
 from evergreen.history.joins.ordered import Batch, latest_in_order
 
 moments = st.integers(0, 12)

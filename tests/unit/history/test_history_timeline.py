@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.history import timeline
+from evergreen.history.joins import timeline
 from evergreen.history.joins.timeline import Blocks
 
 
