@@ -38,6 +38,11 @@ PEERS = {
     "evidently": ("evidently.txt", "evidently_report.py"),
     "ydata-profiling": ("ydata-profiling.txt", "ydata_report.py"),
 }
+NO_TELEMETRY = {
+    "DO_NOT_TRACK": "1",
+    "WHYLOGS_NO_ANALYTICS": "True",
+    "YDATA_PROFILING_NO_ANALYTICS": "True",
+}
 CONTENDERS = ("evergreen", *PEERS)
 HERE = Path(__file__).resolve().parent
 NUMBERS = [f"number {i}" for i in range(10)]
@@ -111,7 +116,9 @@ def timed(command: Sequence[str], limit: float) -> Run:
     """Run a process; its own peak memory and CPU time, as the kernel tells them when it ends."""
     begun = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **NO_TELEMETRY}
+        )
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             seconds = time.perf_counter() - begun

@@ -3,6 +3,7 @@
 from kfp import dsl
 
 from components.data.build_training_set.component import build_training_set
+from components.data.check_skew.component import check_skew
 from components.data.ingest_data.component import ingest_data
 from components.data.repair_data.component import repair_data
 from components.deployment.predict_batch.component import predict_batch as collect_predictions
@@ -21,7 +22,7 @@ def predict_batch(
     shards: list[int] = [0],  # noqa: B006 - KFP reads the default as the parameter's default
     shard_count: int = 1,
 ) -> None:
-    """Resolve the model, ingest, repair, build the rows' features, score them in resumable shards.
+    """Resolve the model, ingest, repair, build the rows' features, check them for skew, score in shards.
 
     Args:
         project: The project file's text (YAML).
@@ -44,6 +45,10 @@ def predict_batch(
         store=store,
         purpose="predict",
     )
+    skew = check_skew(
+        project=project, serving=rows.outputs["training_set"], baseline=model.outputs["model"], store=store
+    )
+    skew.set_caching_options(False)
     with dsl.ParallelFor(shards, name="predict") as share:
         part = predict_shard(
             project=project,
@@ -62,5 +67,5 @@ def predict_batch(
         receipts=dsl.Collected(part.outputs["receipt"]),
     )
     scored.set_caching_options(False)
-    on_cluster(model, tables, mended, rows, part, scored)
-    prepared(model, tables, mended, rows, part, scored)
+    on_cluster(model, tables, mended, rows, skew, part, scored)
+    prepared(model, tables, mended, rows, skew, part, scored)

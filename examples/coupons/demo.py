@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -38,11 +39,26 @@ def model_url() -> str:
     return next(part["url"] for part in json.loads(text) if part["name"] == "model server")
 
 
-def real_rows(run: dict, count: int) -> tuple[list[dict], list]:
+def gates(run: dict) -> None:
+    """What each gate decided, and which features the model was not given."""
+    counts: dict[str, Counter] = {}
+    for decision in run["decisions"]:
+        counts.setdefault(decision["gate"], Counter())[decision["verdict"]] += 1
+    for gate, verdicts in counts.items():
+        print(f"  {gate:<10} " + ", ".join(f"{n} {verdict}" for verdict, n in sorted(verdicts.items())))
+    chosen = next(t["outputs"]["selection"] for t in run["tasks"] if t["component"] == "select_features")
+    selection = json.loads(Path(chosen).read_text())
+    dropped = [d["feature"] for d in selection["dropped"]]
+    kept = f"{len(selection['kept'])} kept"
+    print(f"  features   {kept}; of no use and left out: {', '.join(dropped) or 'none'}")
+
+
+def real_rows(run: dict, url: str, count: int) -> tuple[list[dict], list]:
     """Offers of the test period as the model takes them, and what really happened."""
     splits = next(t["outputs"]["splits"] for t in run["tasks"] if t["component"] == "split_data")
     meta = json.loads((Path(splits) / "meta.json").read_text())
-    columns = [f["name"] for f in meta["features"]]
+    with urllib.request.urlopen(f"{url}/v2/models/coupons", timeout=10) as answer:  # noqa: S310 - our own server
+        columns = [i["name"] for i in json.load(answer)["inputs"]]
     quoted = ", ".join(f'"{c}"' for c in columns)
     order = "md5(row_number() OVER ()::VARCHAR)"  # the same few offers each time, from all over the period
     query = f'SELECT {quoted}, "{meta["label"]}" FROM read_parquet(?) ORDER BY {order} LIMIT ?'
@@ -78,14 +94,16 @@ def main() -> None:
     say("2. From raw tables to a registered model, through every gate")
     evergreen("run", "train", "--project", str(PROJECT), "--root", str(RUN))
     run = json.loads((RUN / "run.json").read_text())
-    say("3. The registry")
+    say("3. What the gates said")
+    gates(run)
+    say("4. The registry")
     evergreen("models")
-    say("4. Serve it, and ask it about offers of the test period")
+    say("5. Serve it, and ask it about offers of the test period")
     evergreen("up", "--model", "coupons@baseline")
     url = model_url()
-    rows, happened = real_rows(run, 8)
+    rows, happened = real_rows(run, url, 8)
     show(url, rows, happened)
-    say("5. One page about the run")
+    say("6. One page about the run")
     evergreen("report", str(RUN))
     print(f"""
 The demo took {time.perf_counter() - begun:.0f} s. Open next:

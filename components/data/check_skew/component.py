@@ -8,10 +8,10 @@ from evergreen.images import IMAGE
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def check_skew(
     project: str,
-    training: dsl.Input[dsl.Dataset],
     serving: dsl.Input[dsl.Dataset],
     decisions: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
+    training: dsl.Input[dsl.Dataset] = None,
     baseline: dsl.Input[dsl.Model] = None,
     store: str = "",
 ):
@@ -25,6 +25,7 @@ def check_skew(
     Args:
         project: The project file's text; `gates.skew`, `resources` and `storage` are used.
         training: The training set; its `meta.json` names key, time, label and features.
+            Without it, the one that the registry names for the model.
         serving: The serving rows: Parquet with key, time and the features as the model saw them.
         baseline: The bundle of the model that served, for its frozen profile; without one, or with an empty
             folder, the training set's own is used.
@@ -45,7 +46,7 @@ def check_skew(
 
         found = check_with_report(
             parse_project(project),
-            Path(training.path),
+            Path(training.path) if training else None,
             Path(serving.path),
             Path(decisions.path),
             Path(report.path),
