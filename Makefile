@@ -32,9 +32,10 @@ demo: $(READY) $(DATA) ## Train, gate, register, serve and ask a model on real d
 down: $(READY) ## Stop what the demo left running
 	$(BIN)/evergreen down
 
-test: $(READY) $(DATA) ## Every test: unit first, then real servers and local pipeline runs
+test: $(READY) $(DATA) ## Every test: unit first, then planted faults, real servers and local pipeline runs
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/unit
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m slow tests/unit
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/faults
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/services tests/pipelines
 
 test-unit: $(READY) ## Only the fast unit tests

@@ -30,7 +30,7 @@ from fault_world import TABLES, Fault, Options, generator, halves
 
 from evergreen.findings import Finding
 
-NUMBERS = ("drift", "range", "extremes", "type", "values", "slice", "max_missing", "missing")
+NUMBERS = ("drift", "range", "extremes", "type", "values", "slice", "max_missing", "missing", "sentinel")
 DRIFT = ("drift", "extremes", "values")
 WRITTEN = ("format", "length", "domain", "new values", "values", "drift")
 
@@ -155,7 +155,7 @@ COLUMNS = (
     fault("unseen categories", "a class written anew", "demographics",
           column("kids_count", text(lambda t: t.replace("3+", "3"))), "kids_count", ("domain", "new values")),
     fault("vanished categories", "one department", "lines", lambda f, r: f[f["department"] != "PRODUCE"],
-          "department", ("drift", "values")),
+          ("department", "product_type", "product_id"), ("drift", "values")),
     fault("case and spaces", "small letters in a tenth", "lines", column("brand", text(str.lower, 0.1)),
           "brand",
           WRITTEN),

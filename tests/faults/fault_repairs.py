@@ -20,6 +20,8 @@ def fault(family: str, name: str, table: str, plant: Plant, columns: str, rules:
     def run(folder: Path, seed: int) -> Sequence[Finding]:
         whole = TABLES[table]()
         frame = whole.sample(min(2_000, len(whole)), random_state=1).sort_index().reset_index(drop=True)
+        texts = frame.select_dtypes(["string", "object"])
+        frame = frame.assign(**{c: frame[c].str.split().str.join(" ") for c in texts})  # two spaces are in it
         return repair(folder, plant(frame, generator(seed)))
 
     return Fault(name, family, "repair", table, (columns,), tuple(rules), run)

@@ -18,6 +18,8 @@ from evergreen.reports.text import percent
 RULES = ("column", "new column", "order", "type", "missing", "invalid", "domain", "range", "key")
 # Beyond the baseline's extremes this share of the rows is an alarm, a smaller one a warning.
 _ALARM = 0.05
+# Several rules say these of one column; the first that is broken is told.
+_ONCE = ("range", "extremes", "invalid")
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,15 @@ class SchemaCheck:
     def broken(self, rules: Sequence[Rule], counts: RuleCounts) -> list[Finding]:
         """The rules that more rows break than they may."""
         found: list[Finding] = []
-        beyond = set()
+        beyond: set[tuple[str, bool]] = set()
         for index, rule in enumerate(rules):
             count = counts.broken[identity(rule, index)]
             share = count / self.profile.rows if count else 0.0
-            told = rule.column in beyond and rule.name in ("range", "extremes")
+            group = (rule.column, rule.name == "invalid")
+            told = rule.name in _ONCE and group in beyond
             if count >= rule.floor and (rule.soft or share > rule.share) and not told and count:
                 found.append(self._finding(rule, count, share))
-                beyond |= {rule.column} if rule.name in ("range", "extremes") else set()
+                beyond |= {group} if rule.name in _ONCE else set()
         return found
 
     def _finding(self, rule: Rule, count: int, share: float) -> Finding:

@@ -89,7 +89,10 @@ def _changed(
 ) -> dict[tuple[str, str], tuple[float, float]]:  # fmt: skip
     """For every pair of columns with a real change: its most changed correlation, before and now."""
     first, second = _correlated(before, n), _correlated(now, m)
-    variance = first[1] / n + second[1] / m
+    # As in a score test, the variance under "nothing changed" counts too: where a small table leaves a cell
+    # empty by chance, its own is far too small.
+    pooled = _correlated(before + now, n + m)[1] * (1 / n + 1 / m)
+    variance = np.maximum(first[1] / n + second[1] / m, pooled)
     often = (np.diag(before) >= _ROWS) & (np.diag(now) >= _ROWS)
     often &= (n - np.diag(before) >= _ROWS) & (m - np.diag(now) >= _ROWS)
     column = np.array([names.index(names[i]) for i in range(len(names))])[owner]
@@ -120,10 +123,12 @@ def _reordered(
     found = {}
     for i, j in pairs:
         block = np.s_[starts[i] : starts[i + 1], starts[j] : starts[j + 1]]
-        first, second = _ranked(before[block]), _ranked(now[block])
-        if first is None or second is None:
+        first, second, both = (_ranked(t) for t in (before[block], now[block], before[block] + now[block]))
+        if first is None or second is None or both is None:
             continue
-        change, error = second[0] - first[0], np.sqrt(first[1] + second[1])
+        n, m = before[block].sum(), now[block].sum()
+        variance = max(first[1] + second[1], both[1] * (n + m) * (1 / n + 1 / m))
+        change, error = second[0] - first[0], np.sqrt(variance)
         if abs(change) > _CHANGE and abs(change) > limit * error:
             a, b = sorted((codes[i].column, codes[j].column))
             found[a, b] = (first[0], second[0])

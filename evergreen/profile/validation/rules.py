@@ -99,6 +99,10 @@ def _schema_rules(
     if reader.floats or reader.family == "time":
         broken = f"{reader.raw} IS NOT NULL AND {value} IS NULL"
         rules.append(Rule("invalid", name, broken, wanted.max_invalid, "are NaN or infinite", reader=reader))
+    if reader.floats and old and old.numbers and not _infinite(old):
+        words = "are infinite, and none of the baseline's was"
+        broken = f"isinf({reader.raw})"
+        rules.append(Rule("invalid", name, broken, wanted.max_invalid, words, soft=True, reader=reader))
     strict = schema.rows == 0 or wanted.tolerance is not None
     fewest = 1 if strict else unseen_rows(column.rows, schema.rows, level("domain", many + 1))
     if wanted.type == "integer" and reader.type == "number":
@@ -126,6 +130,11 @@ def _schema_rules(
             broken, text = f"{value} < {literal(far)}", f"are below {number(far)}"
             rules.append(Rule("range", name, broken, tolerance, text, True, hard, reader=reader))
     return rules
+
+
+def _infinite(column: Column) -> int:
+    assert column.numbers
+    return column.numbers.positive_infinite + column.numbers.negative_infinite
 
 
 def _few_enough(rows: int, seen: int) -> int:

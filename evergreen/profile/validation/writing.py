@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from evergreen.findings import Finding, no, rows_text, softened
 from evergreen.profile.counting.reading import Reader
-from evergreen.profile.model import Profile
+from evergreen.profile.model import Column, Profile
 from evergreen.profile.traits.model import Traits
 from evergreen.profile.traits.observe import row_hash
 from evergreen.profile.validation.association import Loosened, loosened
@@ -30,6 +30,8 @@ _WORDS = {
 # Cohen's h of a large effect (Cohen, 1988): an alarm; a smaller one warns.
 _ALARM = 0.8
 _SHOWN = 4
+# So many rows with one number, three widths of the baseline's range beyond it, are no outlier.
+_SENTINEL, _WIDTHS = 5, 3
 
 
 def trait_findings(
@@ -64,9 +66,41 @@ def trait_findings(
             grouped.setdefault((one.column, rule), []).append(one)
     for (column, rule), ranked in grouped.items():
         found.append(_finding(sampler, readers[column], rule, ranked, current.rows, gate))
+    seen = {*told, *(c for c, r in grouped if r == "values")}
+    found += [s for c in baseline.columns if c.name in names and c.name not in seen
+              if (s := _sentinel(sampler, readers[c.name], c, before, now, gate))]  # fmt: skip
     moved = frozenset({*told, *(c for c, r in grouped if r in ("values", "clock"))})
     found += [_loose(one, gate) for one in loosened(before, now, moved)]
     return found + _repeats(sampler, columns, before, now, current.rows, gate)
+
+
+def _sentinel(
+    sampler: Sampler, reader: Reader, old: Column, before: Traits, now: Traits, gate: DataGate
+) -> Finding | None:
+    """One number that is new, stands several times, and lies where no other sample of the world would lie.
+
+    A rare group that the baseline happens not to hold has a spread; -999 and 9999 have none.
+    """
+    if old.family != "number" or not old.numbers:
+        return None
+    least, most = float(old.numbers.minimum or 0.0), float(old.numbers.maximum or 0.0)
+    width = _WIDTHS * (most - least)
+    if not width:
+        return None
+    known = {item for t in before.tallies.get(old.name, ()) if t.kind == "value" for item, _ in t.items}
+    for tally in now.tallies.get(old.name, ()):
+        for item, count in tally.items if tally.kind == "value" else ():
+            outside = not least - width <= float(item) <= most + width
+            if count >= _SENTINEL and outside and item not in known:
+                share = count / now.rows
+                words = f"{rows_text(count, now.rows)} of column {old.name!r}"
+                reason = f"{words} hold one number, new and far from all others"
+                return no(
+                    "sentinel", old.name, softened(gate.drift), reason, observed=share, threshold=0.0,
+                    count=count, share=share, keys=sampler.keys(f"{reader.value} = {literal(item)}"),
+                    examples=(f"{number(item)} ({number(count)})",),
+                )  # fmt: skip
+    return None
 
 
 def _finding(

@@ -85,6 +85,7 @@ def test_probes_put_a_missing_and_an_unseen_value_into_every_column():
 words = st.lists(st.sampled_from(["", "a", "b", "ü ß", 'q"', "x" * 30, "7"]), min_size=3, max_size=25)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     data=st.data(),

@@ -39,6 +39,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_graph_native_and_row_path_agree(name, tmp_path):
     assert save(tmp_path / "b", MODELS[name]).engine == "onnx"

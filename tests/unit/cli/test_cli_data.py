@@ -69,6 +69,7 @@ def test_what_is_not_kept_or_not_said_is_bad_input(kept, capsys):
         assert words in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_skew_exits_by_what_it_found_and_names_both_data_sets(kept, tmp_path, capsys):
     served = tmp_path / "served.csv"
     served.write_text("id,x\n" + "".join(f"{i},{x}\n" for i, x in ((1, 4.0), (2, 5.0), (3, 7.0))))

@@ -21,6 +21,7 @@ def files(tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_validate_exits_by_what_it_found(files, tmp_path, capsys):
     before, same, other = (
         files("before.csv", 1),

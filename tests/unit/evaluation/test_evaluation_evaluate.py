@@ -31,6 +31,7 @@ def content(strong, weak):
     return evaluate(strong.project, strong.splits, strong.model, weak.model).content
 
 
+@pytest.mark.slow
 def test_the_overall_values_are_those_of_the_bundle_on_the_test_part(strong, content):
     test = duckdb.sql(f"FROM read_parquet('{strong.splits / 'test.parquet'}')").df()
     prediction = load_bundle(strong.model).predict(test)
@@ -155,6 +156,7 @@ def test_an_empty_baseline_folder_is_no_baseline(strong, tmp_path):
     assert content["baseline"] is None and content["baseline_problem"] == ""
 
 
+@pytest.mark.slow
 def test_a_baseline_that_cannot_be_compared_is_told(strong, tmp_path):
     frame = binary(800)
     frame["gone"] = np.arange(800.0)

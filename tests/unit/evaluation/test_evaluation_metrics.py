@@ -59,6 +59,7 @@ def oracle_binary(s: Sample, w: np.ndarray) -> dict[str, float]:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(rows=st.integers(8, 300), seed=st.integers(0, 10_000), decimals=st.integers(1, 4))
 def test_binary_metrics_are_scikit_learns_with_weights(rows, seed, decimals):

@@ -27,6 +27,7 @@ def histories(draw):
     return groups, np.array(lengths), slices, mask, values
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(histories())
 def test_answers_match_counting_one_by_one(history):

@@ -222,6 +222,7 @@ def test_without_a_key_that_names_one_row_whole_rows_are_counted(tmp_path):
 rows = st.dictionaries(st.integers(0, 12), st.none() | st.integers(0, 3), max_size=12)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(rows, rows)
 def test_a_difference_is_what_dictionaries_say(tmp_path_factory, before, after):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pytest
 from history_tables import build, project_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -76,6 +77,7 @@ def test_features_are_what_one_by_one_counting_says(history, rows, zones, delay,
             assert (row["g__x__sum_2h"], row["g__x__count_2h"]) == (sum(inside), len(inside))
 
 
+@pytest.mark.slow
 @QUICK
 @given(events, events, labels, ZONES, st.sampled_from([0, 2]), st.booleans())
 def test_events_not_yet_known_change_nothing(history, more, rows, zone, delay, windows):

@@ -30,6 +30,7 @@ def test_types_are_found_over_all_rows(tmp_path):
     assert table["t"].iloc[-1] == pd.Timestamp("2024-01-02 11:00")
 
 
+@pytest.mark.slow
 def test_one_bad_value_far_down_is_named_by_its_row(tmp_path):
     good = "".join(f"{i},{i / 8},{i % 2}\n" for i in range(60_000))
     text = "id,amount,y\n" + good + "60000,12 EUR,1\n" + good
@@ -210,6 +211,7 @@ def test_json_that_cannot_be_read_is_refused(tmp_path, text, message):
         read(tmp_path, text, name="rows.jsonl")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["number", "integer", "boolean", "timestamp", "text"])
 def test_many_columns_of_given_types_fit_in_memory(tmp_path, given):
     value = {"boolean": "yes", "timestamp": "2024-01-02 03:04:05"}.get(given, "7")

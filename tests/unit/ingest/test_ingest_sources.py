@@ -238,6 +238,7 @@ def test_sql_that_cannot_run_is_refused_by_its_name(tmp_path, queries, message):
     assert not (tmp_path / "tables").exists()
 
 
+@pytest.mark.slow
 def test_sql_gives_the_same_digest_whatever_the_order_of_its_groups(tmp_path):
     table = pa.table({"a": list(range(5000)), "y": [i * 0.1 for i in range(5000)]})
     given = sql_project(

@@ -144,6 +144,7 @@ def test_a_project_says_where_decisions_are(place, tmp_path, capsys):
     assert "nothing says where decisions are kept" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_on_a_terminal(place, tmp_path):
     out = tmp_path / "d.jsonl"
     child, terminal = pty.fork()

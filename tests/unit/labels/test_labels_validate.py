@@ -23,6 +23,7 @@ def rules(checked):
     return {f.rule: f.severity for f in checked.findings}
 
 
+@pytest.mark.slow
 def test_clean_labels_stay_silent_and_flipped_ones_are_found_and_listed(tmp_path):
     table = load("wine")
     clean = validate_labels(project(), write_splits(tmp_path / "a", table), tmp_path / "clean")
@@ -56,6 +57,7 @@ def quick():
     return {"labels": {"small": 100, "sample": 100}}
 
 
+@pytest.mark.slow
 def test_copies_across_the_split_and_copies_with_another_label(tmp_path, quick):
     table = load("breast_cancer")
     copies = table.iloc[:20].copy()
@@ -71,6 +73,7 @@ def test_copies_across_the_split_and_copies_with_another_label(tmp_path, quick):
     assert all(k.startswith("id=") for k in found["conflicting labels"].keys)
 
 
+@pytest.mark.slow
 def test_equal_rows_of_coarse_columns_are_coincidence(tmp_path, quick):
     rng = np.random.default_rng(0)
     rows = 800
@@ -81,6 +84,7 @@ def test_equal_rows_of_coarse_columns_are_coincidence(tmp_path, quick):
     assert rules(checked) == {} and checked.copies.groups > 100 and checked.copies.copies == 0
 
 
+@pytest.mark.slow
 def test_names_of_columns_may_be_anything(tmp_path, quick):
     table = load("wine").iloc[:, -6:]
     table["when"] = np.arange(len(table)) % 7 == 0
@@ -143,6 +147,7 @@ def test_a_key_is_not_needed_and_a_kept_label_is_not_listed_again(tmp_path):
     assert again["rank"].iloc[0] == 1
 
 
+@pytest.mark.slow
 def test_numbers_that_no_error_explains(tmp_path):
     table = load("diabetes")
     table.loc[table.index[::40], "y"] *= 10
@@ -215,6 +220,7 @@ def labelled(folder, careless):
     return table
 
 
+@pytest.mark.slow
 def test_several_labellers_and_the_report(tmp_path):
     table = labelled(tmp_path / "tables", 0.7)
     votes = {"source": "votes", "labeller": "who", "label": "said", "item": "id"}

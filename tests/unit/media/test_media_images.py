@@ -139,6 +139,7 @@ def test_broken_bytes_never_raise(changes, length):
     assert row.get("error") or row["width"] == 48 or row["height"] == 32 or "width" in row
 
 
+@pytest.mark.slow
 def test_a_source_of_images_through_ingestion(folder, tmp_path):
     project = parse_project(PROJECT.replace("ALBUM", json.dumps(str(folder))))
     made = describe_source(project, "photos", tmp_path / "media", tmp_path / "r.html")

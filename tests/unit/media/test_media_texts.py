@@ -41,6 +41,7 @@ def test_the_encoding_is_found(text, encoding, found):
     assert (decoded.text, decoded.encoding, decoded.faults) == (text, found, 0)
 
 
+@pytest.mark.slow
 def test_faults_are_counted():
     broken = GERMAN.encode() * 5 + b"\xff\xfe and \xc3"
     row = described(broken)

@@ -311,6 +311,7 @@ def test_forests_use_the_cores_and_keep_no_trace_of_them():
     assert isinstance(made.pipeline[-1], RandomForestClassifier) and made.pipeline[-1].n_jobs is None
 
 
+@pytest.mark.slow
 def test_probabilities_have_a_column_for_classes_that_a_fold_lacks():
     three = Target("multiclass", ("a", "b", "c"))
     made = built(target=three)

@@ -34,6 +34,7 @@ def assert_partition(table, found):
         assert list(part.columns) == list(table.columns)
 
 
+@pytest.mark.slow
 @slow_start
 @given(st.lists(st.integers(0, 9), min_size=3, max_size=60), st.floats(0.05, 0.4), st.floats(0.05, 0.4))
 def test_by_time_no_time_is_on_both_sides(tmp_path_factory, days, validation, test):
@@ -87,6 +88,7 @@ def test_by_entity_the_shares_are_about_right_for_many_entities(tmp_path):
     assert abs(result.parts["test"].rows / 6000 - 0.3) < 0.02
 
 
+@pytest.mark.slow
 @slow_start
 @given(
     st.dictionaries(
@@ -159,6 +161,7 @@ def test_auto_does_not_hash_entities_that_have_one_row_each(tmp_path):
     assert split(tmp_path, table)[0].method == "stratified"
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_bytes_whatever_the_threads(tmp_path):
     folder = write_training_set(tmp_path / "set", mixed(5000))
     for method in ("time", "entity", "stratified"):

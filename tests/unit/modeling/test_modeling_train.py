@@ -30,6 +30,7 @@ def splits(tmp_path_factory):
     return write_splits(tmp_path_factory.mktemp("train"), mixed(1200))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_classes(tmp_path, name):
     load, task, least = BUNDLED[name]
@@ -44,6 +45,7 @@ def test_bundled_classes(tmp_path, name):
     assert (bundle.predict(test).values == test["y"]).mean() > least
 
 
+@pytest.mark.slow
 def test_a_regression(tmp_path):
     data = load_diabetes(as_frame=True).frame.rename(columns={"target": "y"})
     splits = write_splits(tmp_path, data.assign(id=range(len(data))))
@@ -54,6 +56,7 @@ def test_a_regression(tmp_path):
     assert error.mean() < np.abs(test["y"] - test["y"].mean()).mean() * 0.9
 
 
+@pytest.mark.slow
 def test_mixed_data_with_weird_names_missing_and_unseen_values(splits, tmp_path):
     train(project(label={"source": "s", "column": "y", "positive": "no"}), splits, tmp_path / "m")
     bundle, test = load_bundle(tmp_path / "m"), parts(splits)["test"]
@@ -102,12 +105,14 @@ def test_the_digest_repeats_in_other_processes(splits, tmp_path):
             assert path.read_bytes() == (tmp_path / "out2" / name / path.name).read_bytes(), (name, path.name)
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_model(splits, tmp_path):
     one = train(project(), splits, tmp_path / "a").bundle.digest
     two = train(project(model={"seed": 18}), splits, tmp_path / "b").bundle.digest
     assert one != two
 
 
+@pytest.mark.slow
 def test_the_best_trial_is_used_whatever_the_order_of_the_studies(splits, tmp_path):
     for k, value in enumerate((0.7, 0.8)):
         trial = Trial(k, 0, {"max_leaf_nodes": 5 + k}, "complete", value, (value,))
@@ -119,12 +124,14 @@ def test_the_best_trial_is_used_whatever_the_order_of_the_studies(splits, tmp_pa
     assert "Tuned `max_leaf_nodes`: `6`" in load_bundle(tmp_path / "a").card
 
 
+@pytest.mark.slow
 def test_max_rows_is_a_sample_that_repeats(splits, tmp_path):
     settings = project(model={"max_rows": 200})
     one, two = (train(settings, splits, tmp_path / name) for name in "ab")
     assert one.rows == 200 and one.bundle.digest == two.bundle.digest
 
 
+@pytest.mark.slow
 def test_the_baseline_is_frozen_into_the_bundle(splits, tmp_path):
     (tmp_path / "p").write_text('{"rows": 7}\n')
     (tmp_path / "s").write_text("columns: {}\n")
@@ -166,6 +173,7 @@ def test_the_card_and_the_page_tell_what_matters(tmp_path):
     assert "<script>`" not in page and trained.bundle.digest[:12] in page and "largest difference" in page
 
 
+@pytest.mark.slow
 def test_no_path_and_no_clock_in_the_bundle(splits, tmp_path):
     train(project(), splits, tmp_path / "m")
     for path in (tmp_path / "m").iterdir():

@@ -79,6 +79,7 @@ def test_no_section_is_an_empty_study_at_once(splits):
     assert tune(project(), splits) == Study()
 
 
+@pytest.mark.slow
 def test_a_failing_trial_is_recorded_and_the_others_go_on(splits):
     space = {
         "solver": {"choices": ["lbfgs", "newton-cholesky", "liblinear"]},
@@ -105,6 +106,7 @@ def test_an_unknown_parameter_is_refused_before_the_search(splits):
             tune(project(model=searching(space=space)), splits, processes=processes)
 
 
+@pytest.mark.slow
 def test_a_metric_that_the_estimator_does_not_have(splits):
     model = {
         "estimator": "sklearn.svm.LinearSVC",
@@ -116,6 +118,7 @@ def test_a_metric_that_the_estimator_does_not_have(splits):
     assert study.metric == "accuracy" and study.best.value > 0.7
 
 
+@pytest.mark.slow
 def test_out_of_time(splits):
     study = tune(project(model=searching(trials=500, parallel=1, timeout="1s")), splits)
     assert study.stopped == {"0": "timeout"} and len(study.trials) < 500

@@ -45,6 +45,7 @@ def test_small_data_says_so(table):
     assert drift.small and drift.floor > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("categories", [3, 40, 400, 5000])
 @pytest.mark.parametrize("rows", [120, 3000])
 def test_the_same_world_twice_does_not_move(table, categories, rows):

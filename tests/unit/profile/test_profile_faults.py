@@ -35,6 +35,7 @@ def found(tmp_path, table: str, fault: str, seed: int = 0):
     return validation.findings, changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "rule"),
     [("nine hours", "clock"), ("shuffled", "association"), ("a gap", "gap"),
@@ -49,6 +50,7 @@ def test_a_fault_is_named_for_what_it_is(tmp_path, monkeypatch, fault, rule):
         assert changed[0] in {f.column for f in findings if f.rule == rule}
 
 
+@pytest.mark.slow
 def test_halves_are_alike(tmp_path):
     small = tables.transactions(4000)
     for seed in range(1):

@@ -39,6 +39,7 @@ def test_shapes_of_many_texts_come_from_the_sample(table):
     assert again.shapes == column.shapes
 
 
+@pytest.mark.slow
 @given(st.text("abzAZQ019 -_.éÄ日", max_size=60))
 @settings(max_examples=20, deadline=None)
 def test_shapes_are_the_same_in_sql(text):

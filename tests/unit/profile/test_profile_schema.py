@@ -49,6 +49,7 @@ def schemas(draw):
     )
 
 
+@pytest.mark.slow
 @given(schemas())
 def test_yaml_reads_back_equal(schema):
     text = schema.to_yaml()

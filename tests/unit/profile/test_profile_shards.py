@@ -30,6 +30,7 @@ def without_uniqueness(profile):
     return replace(profile, columns=tuple(replace(c, unique=None) for c in profile.columns), key=())
 
 
+@pytest.mark.slow
 def test_shards_of_a_file_are_the_whole(tmp_path):
     shards = 3
     path = written(tmp_path / "t.parquet", 0, 8_000)
@@ -53,6 +54,7 @@ def test_shards_of_a_sampled_folder_are_the_whole(tmp_path):
     assert replace(again, columns=whole.columns) == whole and again.columns == whole.columns
 
 
+@pytest.mark.slow
 def test_more_shards_than_row_groups(tmp_path):
     path = written(tmp_path / "t.parquet", 0, 3000)
     parts = [profile_table(path, shard=(i, 4)) for i in range(4)]

@@ -86,6 +86,7 @@ def test_many_texts_keep_the_frequent_ones(table):
     assert values.other == 160_000 and not values.complete
 
 
+@pytest.mark.slow
 def test_same_bytes_whatever_the_threads(table, frame):
     path = table(pd.concat([frame] * 10))
     one, two = (profile_table(path, resources=Resources(threads=t)).to_json() for t in (1, 2))
@@ -191,6 +192,7 @@ ODD = [
 ]
 
 
+@pytest.mark.slow
 def test_odd_column_names_mean_nothing(table):
     columns = ", ".join(f"""i * {k} AS "{n.replace('"', '""')}" """ for k, n in enumerate(ODD, start=1))
     path = table(f"SELECT {columns} FROM range(120000) r(i)")

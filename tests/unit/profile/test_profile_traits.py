@@ -57,6 +57,7 @@ def test_traits_survive_their_file_and_merging(table):
     assert merge(profile, bare).traits == merge(bare, profile).traits == profile.traits
 
 
+@pytest.mark.slow
 def test_a_broken_relation_names_the_column(table):
     before = observed(table, world(1), "before")
     same = observed(table, world(2), "same", before)

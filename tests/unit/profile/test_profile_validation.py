@@ -50,6 +50,7 @@ def against(validation):
     return {(f.rule, f.column): f for f in validation.findings}
 
 
+@pytest.mark.slow
 def test_another_sample_of_the_same_world_passes(table, baseline):
     for seed in range(2, 7):
         for n in (300, 3000):
@@ -150,6 +151,7 @@ PLANTED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", PLANTED)
 def test_planted_faults_are_found(table, baseline, fault):
     plant, where, severity = PLANTED[fault]
@@ -179,6 +181,7 @@ def test_rows_without_a_key_are_named_by_number(table):
     assert finding.keys == ("row 1", "row 2", "row 3")
 
 
+@pytest.mark.slow
 def test_modes(table, baseline):
     frame = world(7).assign(score=lambda f: f.score + 1, colour="violet")
     for mode, drift, expected in (

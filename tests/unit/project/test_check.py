@@ -198,6 +198,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_each_fault_is_found_alone(folder: Path, case: str) -> None:
     changes, expected = CASES[case]

@@ -35,6 +35,7 @@ def test_every_source_is_used_and_only_raw_tables_are_files() -> None:
     assert {n for n, s in project.sources.items() if s.sql} == {"offers", "mailings", "open_offers"}
 
 
+@pytest.mark.slow
 @needs_data
 def test_the_example_fits_its_data() -> None:
     assert [str(p) for p in check_project(FILE)] == []

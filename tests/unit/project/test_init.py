@@ -140,6 +140,7 @@ LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LABELS)
 @pytest.mark.parametrize("fmt", WRITERS)
 def test_the_label_tells_the_task(
@@ -196,6 +197,7 @@ def test_numbers_with_some_words_are_repaired_and_it_says_so(
     assert set(project.repair["table_0"]) == {"dirty"}
 
 
+@pytest.mark.slow
 def test_repeated_entity_and_time_get_a_key(made: Callable[..., Project], base: pd.DataFrame) -> None:
     times = pd.to_datetime("2024-01-01") + pd.to_timedelta(np.arange(ROWS) // 10, "D")
     frame = base.assign(who=np.arange(ROWS) % 3, at=times)
@@ -216,6 +218,7 @@ TIMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TIMES)
 def test_numbers_that_are_times_become_timestamps(
     made: Callable[..., Project], base: pd.DataFrame, tmp_path: Path, kind: str
@@ -226,6 +229,7 @@ def test_numbers_that_are_times_become_timestamps(
     assert said in text(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", ["%d/%m/%Y", "%d.%m.%Y %H:%M", "%Y-%m-%dT%H:%M:%SZ", "%d-%b-%Y"])
 @pytest.mark.parametrize("fmt", WRITERS)
 def test_times_as_text(made: Callable[..., Project], base: pd.DataFrame, written: str, fmt: str) -> None:

@@ -84,6 +84,7 @@ def test_an_alias_to_itself_ends() -> None:
         parse_project("a: &a [*a]\n")
 
 
+@pytest.mark.slow
 def test_deep_nesting_ends() -> None:
     for text in ("[" * 3_000, "a: " + "{a: " * 500 + "1" + "}" * 500, "- " * 2_000 + "x"):
         with pytest.raises(ProjectError, match="nested too deeply"):

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -72,6 +73,7 @@ def projects(draw: Any) -> Project:
     )
 
 
+@pytest.mark.slow
 @given(projects())
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_dump_reads_back_equal(project: Project) -> None:
@@ -94,6 +96,7 @@ def test_any_text_ends_in_a_project_or_an_input_error(content: str) -> None:
         assert "pydantic" not in str(error)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from([*Project.model_fields, "nmae"]), plain, max_size=8))
 @settings(max_examples=150, deadline=None)
 def test_any_values_in_any_section_end_in_an_input_error(data: dict[str, Any]) -> None:
@@ -104,6 +107,7 @@ def test_any_values_in_any_section_end_in_an_input_error(data: dict[str, Any]) -
         assert "pydantic" not in str(error)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_one_wrong_value_anywhere_in_a_right_file_ends_in_an_input_error(data: st.DataObject) -> None:

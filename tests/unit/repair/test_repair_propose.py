@@ -93,6 +93,7 @@ def policies(tmp_path_factory):
     return {name: p.model_dump(exclude_unset=True, mode="json") for name, p in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL_TEXT)
 def test_real_text_and_clean_columns_are_left_alone(policies, name):
     assert name not in policies

@@ -65,6 +65,7 @@ def repair(project, root, **options):
     return ingested, repair_with_report(project, root / "tables", folders(root))
 
 
+@pytest.mark.slow
 def test_columns_are_landed_and_repaired_and_sql_runs_after_that(tmp_path):
     project = project_of(tmp_path)
     ingested, done = repair(project, tmp_path)
@@ -88,6 +89,7 @@ def test_columns_are_landed_and_repaired_and_sql_runs_after_that(tmp_path):
     assert "Before and after" in page and "sales.amount" in page and "<svg" in page
 
 
+@pytest.mark.slow
 def test_the_training_set_reads_the_overlay_and_refuses_to_do_without(tmp_path):
     project = project_of(tmp_path)
     repair(project, tmp_path)
@@ -119,6 +121,7 @@ def test_nothing_to_repair_is_an_empty_overlay_that_changes_nothing(tmp_path):
         assert {p.name for p in folder.iterdir()} >= {"sales", "totals", "twice", "manifest.json"}
 
 
+@pytest.mark.slow
 def test_the_gate_stops_after_everything_is_written(tmp_path):
     project = project_of(
         tmp_path, repair={"sales": {**REPAIR["sales"], "amount": {"number": {}, "max_shift": 0}}}
@@ -129,6 +132,7 @@ def test_the_gate_stops_after_everything_is_written(tmp_path):
     assert (tmp_path / "overlay" / "sales").is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "source", "message"),
     [
@@ -157,6 +161,7 @@ def test_checks_that_ingestion_left_are_done(tmp_path, rows, source, message):
     assert message[:20] in (tmp_path / "report.html").read_text().replace("&#39;", "'")
 
 
+@pytest.mark.slow
 def test_future_rows_and_rows_after_as_of_are_left_out_when_the_policy_says(tmp_path):
     policies = {**REPAIR["sales"], "day": {"type": "date", "time": {}, "future": "drop"}}
     late = ROWS + "60,1,red,01.01.2199,yes\n"
@@ -169,6 +174,7 @@ def test_future_rows_and_rows_after_as_of_are_left_out_when_the_policy_says(tmp_
     }
 
 
+@pytest.mark.slow
 def test_a_sql_source_can_have_a_policy_of_its_own(tmp_path):
     sources = {"labels": {"sql": "SELECT id, upper(colour) || ' ' AS shade FROM sales"}}
     features = [{"name": "shade", "source": "labels", "on": ["id"], "columns": ["shade"]}]
@@ -180,6 +186,7 @@ def test_a_sql_source_can_have_a_policy_of_its_own(tmp_path):
     assert (tmp_path / "audit" / "labels" / "changes.parquet").exists()
 
 
+@pytest.mark.slow
 def test_check_sees_the_repaired_table_and_names_what_a_policy_gets_wrong(tmp_path):
     path = tmp_path / "project.yaml"
     path.write_text(dump_project(project_of(tmp_path)))

@@ -217,6 +217,7 @@ POLICIES = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(clean=st.lists(rows, min_size=1, max_size=30))
 def test_dirty_and_repaired_is_clean_and_repaired_again_changes_nothing(tmp_path_factory, clean):
@@ -266,6 +267,7 @@ def test_no_text_breaks_a_reader(value, index):
     assert (outcome.value is None) == bool(outcome.reason)
 
 
+@pytest.mark.slow
 def test_every_row_is_accounted_for(tmp_path):
     values = [
         "",

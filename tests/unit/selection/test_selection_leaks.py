@@ -85,6 +85,7 @@ def test_a_label_that_follows_from_one_feature_by_a_rule_stops_nothing(tmp_path)
     assert [(leak.feature, leak.sure) for leak in leaks(tmp_path, rows)] == [("amount", False)]
 
 
+@pytest.mark.slow
 def test_a_number_with_a_little_noise_and_its_own_copy(tmp_path):
     rng = np.random.default_rng(2)
     rows = frame("diabetes")

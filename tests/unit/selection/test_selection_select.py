@@ -16,6 +16,7 @@ from evergreen.modeling.selection.record import Selection, read_selection, selec
 from evergreen.modeling.selection.select import select_features
 
 
+@pytest.mark.slow
 def test_noise_and_repeats_go_and_what_matters_stays(chosen):
     reasons = {d.feature: d.reason for d in chosen.selection.dropped}
     assert set(chosen.selection.kept) >= {WEIRD}
@@ -82,6 +83,7 @@ def test_one_of_both_lists():
         project(selection={"keep": ["a"], "drop": ["a"]})
 
 
+@pytest.mark.slow
 def test_a_leak_stops_the_run_and_the_same_twice(tmp_path):
     rows = table(300)[["id", "strong", "noise", "y"]]
     rows["told"] = rows["y"].map({"no": 0.0, "yes": 1.0})

@@ -45,6 +45,7 @@ def test_an_empty_selection_changes_nothing(tmp_path, splits):
     assert len(without.plan.inputs) == 7
 
 
+@pytest.mark.slow
 def test_trials_get_the_kept_features(splits, chosen, selection):
     settings = project(model={**LINEAR, "tune": SPACE})
     assert [i.name for i in prepare(settings, splits, selection).plan.inputs] == list(chosen.selection.kept)

@@ -54,6 +54,7 @@ def run(bundles, rows, tmp_path, out="out", kind="binary", **changes):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression", "native"])
 def test_predictions_are_those_of_the_bundle_row_by_row(bundles, write_rows, tmp_path, table, kind):
     rows = write_rows(251)

@@ -66,6 +66,7 @@ def test_rows_and_tensors_become_the_arrays_of_the_bundle(given_table):
     assert counted == count and same(arrays, expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(tables(), st.data())
 def test_whatever_is_sent_is_read_or_refused_with_a_4xx(given_table, data):

@@ -79,6 +79,7 @@ def rounds() -> list[list[str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", rounds(), ids=" & ".join)
 def test_each_planted_skew_is_found_and_named_and_nothing_else(cases, tmp_path):
     change = {c: v for case in cases for c, v in PLANTED[case][0].items()}

@@ -72,6 +72,7 @@ def test_repeated_serving_rows_are_told_and_repeated_training_rows_are_left_out(
     assert any("30 rows (5.0 %)" in remark for remark in skew.remarks)
 
 
+@pytest.mark.slow
 def test_rows_without_a_key_or_a_partner_are_counted(compare):
     serving = pd.concat([TRAINING.head(100), TRAINING.tail(50).assign(id=10_000)])
     skew = compare(serving.assign(id=serving["id"].astype("Int64").where(serving.index != 0)))

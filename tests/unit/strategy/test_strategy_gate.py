@@ -74,6 +74,7 @@ def gate(**more) -> ModelGate:
     return ModelGate(changes=[Change(metric="accuracy", max_loss=0.05, **more)])
 
 
+@pytest.mark.slow
 def test_a_collapse_in_the_tail_stops_the_run(world):
     folder, project = world
     found = evaluate(

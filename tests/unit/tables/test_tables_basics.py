@@ -67,6 +67,7 @@ def test_what_cannot_be_quoted_is_refused():
         literal(b"x")
 
 
+@pytest.mark.slow
 def test_a_connection_leaves_no_folder_and_no_temporary_file(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -93,6 +94,7 @@ def test_the_words_of_duckdb_come_without_its_hints():
     assert "\n" not in text and "LINE" not in text
 
 
+@pytest.mark.slow
 def test_the_same_rows_are_the_same_bytes_on_any_number_of_threads(tmp_path):
     written = set()
     for threads in (1, 2, 4):
