@@ -73,6 +73,7 @@ def test_regression(model, tmp_path):
 CLASSES = [(False, True), (0, 1), (0.5, 2.0), ("nein", "ja"), (-1, 7, 40), ("a", "b", "c", "d")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", CLASSES, ids=str)
 def test_classes_come_back_in_their_own_type(classes, tmp_path):
     binary = len(classes) == 2
@@ -103,6 +104,7 @@ def test_a_signature_reads_back_equal(classes):
     assert [type(c) for c in again.classes] == [type(c) for c in classes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["forest", "histogram boosting", "network"])
 def test_the_same_model_has_the_same_bytes(name):
     one = fitted(MODELS[name], signature(), frame())
@@ -112,6 +114,7 @@ def test_the_same_model_has_the_same_bytes(name):
     assert dump(load_model(first)) == first
 
 
+@pytest.mark.slow
 def test_a_bundle_is_the_same_folder_when_saved_again(tmp_path):
     first, second = save(tmp_path / "a"), save(tmp_path / "b")
     assert first.digest == second.digest
@@ -119,6 +122,7 @@ def test_a_bundle_is_the_same_folder_when_saved_again(tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_a_server_on_the_graph_imports_neither_sklearn_nor_pandas(tmp_path):
     save(tmp_path / "b")
     code = (

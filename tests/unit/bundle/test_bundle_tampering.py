@@ -141,6 +141,7 @@ def test_a_tree_that_points_outside_itself_is_refused():
         load_model(dump(model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field,value", [("left", 10**6), ("right", 0), ("feature_idx", 99)])
 def test_a_histogram_tree_that_points_outside_itself_is_refused(field, value):
     model = fitted(coded(HistGradientBoostingClassifier(max_iter=2, random_state=0)), signature(), frame())

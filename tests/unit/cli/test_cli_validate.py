@@ -64,6 +64,7 @@ def test_bad_input_is_told(files, tmp_path, capsys):
         assert words in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_schema_infer_relax_and_diff(files, tmp_path, capsys):
     before, other = files("before.csv", 1), files("other.csv", 3, city="Atlantis")
     first, second = str(tmp_path / "schema.yaml"), str(tmp_path / "second.yaml")

@@ -82,6 +82,7 @@ def test_a_paired_difference_is_tighter_than_two_intervals():
     assert (same.value, same.low, same.high) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_a_subsample_gives_the_same_interval_as_all_rows():
     sample = scored(20_000, 6)
     whole = estimate(sample, ["roc_auc", "brier"], Resampling(200)).candidate

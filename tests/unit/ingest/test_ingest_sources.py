@@ -216,6 +216,7 @@ def test_sql_over_sources_in_any_order(tmp_path):
     assert result.sources["top"].format == "sql"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("queries", "message"),
     [

@@ -91,6 +91,7 @@ def broken(table):
     return baseline, infer_schema(baseline), now
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shards", [1, 3])
 def test_shards_count_what_the_whole_counts(broken, shards):
     baseline, schema, path = broken
@@ -121,6 +122,7 @@ def test_shards_that_do_not_belong_together(broken):
         validate(path, schema, DataGate(), profile=own, counts=whole)
 
 
+@pytest.mark.slow
 def test_the_components_leave_their_record_before_they_stop(tables, tmp_path, broken):
     baseline, schema, path = broken
     settings = parse_project(

@@ -216,6 +216,7 @@ def test_without_a_baseline(table):
     assert {v for c, v in verdicts.items() if c != "drift"} == {"pass"}
 
 
+@pytest.mark.slow
 def test_serving_rows_need_no_label(table, baseline):
     frame = world(7).drop(columns="y")
     assert not against(check(table, baseline, frame, environment="serving"))

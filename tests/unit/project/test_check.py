@@ -252,6 +252,7 @@ def test_what_is_on_an_object_store_is_not_looked_at(folder: Path) -> None:
     assert findings(folder, ("visits.parquet", "s3://bucket/visits.parquet")) == []
 
 
+@pytest.mark.slow
 def test_a_query_over_a_query_is_checked_and_one_over_itself_is_told(folder: Path) -> None:
     older = "  older:\n    sql: SELECT DISTINCT customer, 1 AS age FROM visits"
     ladder = f"  customers:\n    sql: SELECT * FROM older\n{older}"

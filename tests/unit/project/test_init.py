@@ -257,6 +257,7 @@ def test_a_time_that_would_leave_a_part_with_one_class_is_not_split_by(
     assert "not by time: the oldest or the newest rows" in " ".join(text(tmp_path).replace("#", "").split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fmt", WRITERS)
 def test_further_tables_become_feature_groups(
     made: Callable[..., Project], base: pd.DataFrame, fmt: str

@@ -41,6 +41,7 @@ def test_the_preview_writes_nothing(dirty, capsys):
     assert [p.name for p in dirty.parent.iterdir()] == ["dirty.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["clean.csv", "clean.tsv", "clean.jsonl", "clean.parquet"])
 def test_the_repaired_file_in_every_format_needs_no_repair(dirty, tmp_path, capsys, name):
     out = tmp_path / name

@@ -110,6 +110,7 @@ def test_the_training_set_reads_the_overlay_and_refuses_to_do_without(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_nothing_to_repair_is_an_empty_overlay_that_changes_nothing(tmp_path):
     clean = "".join(f"{i},{i}.5,red,2024-01-0{i % 9 + 1},{i % 2}\n" for i in range(20))
     project = project_of(tmp_path, clean, {"sales": {"amount": {"invalid": "missing"}}})

@@ -79,6 +79,7 @@ def test_too_many_that_cannot_be_read_fail(tmp_path):
     assert not repaired(tmp_path / "c", data, v={"number": {}, "mode": "warn"}).failed()
 
 
+@pytest.mark.slow
 def test_a_repair_that_moves_the_distribution_fails(tmp_path):
     rng = random.Random(1)
     words = [f"{rng.gauss(100, 10):.2f}" for _ in range(600)] + ["Zero"] * 400

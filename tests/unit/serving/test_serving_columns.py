@@ -47,6 +47,7 @@ def same(left, right) -> bool:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(tables())
 def test_rows_and_tensors_become_the_arrays_of_the_bundle(given_table):

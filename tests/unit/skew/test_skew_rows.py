@@ -81,6 +81,7 @@ def test_rows_without_a_key_or_a_partner_are_counted(compare):
     assert "skew coverage" in {f.rule for f in compare(serving, gate=gate).findings}
 
 
+@pytest.mark.slow
 def test_without_a_key_only_distributions_are_compared(compare):
     skew = compare(TRAINING.sample(frac=0.5, random_state=4), key=(), time=None)
     assert skew.rows.matched == 0

@@ -86,6 +86,7 @@ def test_same_bytes_whatever_the_threads(path):
     assert json.dumps(made[0]) == json.dumps(made[1])
 
 
+@pytest.mark.slow
 def test_an_even_table_has_no_tail(tmp_path):
     rng = np.random.default_rng(1)
     false = 0

@@ -149,6 +149,7 @@ def sample(rng: np.random.Generator, rows: int, right: float = 0.8) -> Sample:
     )
 
 
+@pytest.mark.slow
 def test_the_wider_interval_holds_what_it_promises():
     """Two equal models on 40 rows, 10 slices judged together: over 80 runs hardly any is called worse."""
     rng = np.random.default_rng(7)
