@@ -9,8 +9,9 @@ from sklearn import datasets
 pytestmark = pytest.mark.pipeline
 
 TASKS = {
-    "ingest-data", "build-training-set", "resolve-model", "profile-data", "infer-schema", "validate-data",
-    "split-data", "tune-model", "train-model", "evaluate-model", "compare-models", "push-model",
+    "ingest-data", "repair-data", "build-training-set", "resolve-model", "profile-data", "merge-profiles",
+    "infer-schema", "validate-rows", "validate-data", "assess-data", "split-data", "validate-labels",
+    "select-features", "tune-model", "train-model", "evaluate-model", "compare-models", "push-model",
 }  # fmt: skip
 
 
