@@ -32,6 +32,12 @@ UNUSED = (
     "sklearn/datasets/data",
     "sklearn/datasets/images",
     "sklearn/datasets/descr",
+    "PIL/_avif*",  # a codec of 5 MB for pictures that are hardly ever stored
+    "pillow.libs/libavif*",
+    "PIL/_imagingft*",  # drawing text into pictures
+    "pillow.libs/libharfbuzz*",
+    "pillow.libs/libfreetype*",
+    "pint/testsuite",
     "pywt",  # imagehash uses it for a wavelet hash, which we do not compute
 )
 KEEP = ("sklearn/utils/_test_common",)
@@ -41,7 +47,8 @@ os.environ["_KFP_RUNTIME"] = "true"
 import kfp, kfp.dsl.executor_main
 import evergreen
 for module in pkgutil.walk_packages(evergreen.__path__, "evergreen."):
-    importlib.import_module(module.name) if not module.name.endswith("__main__") else None
+    if not module.name.endswith("__main__") and not module.name.startswith("evergreen.spark."):
+        importlib.import_module(module.name)
 import sklearn
 for name in sklearn.__all__:
     if name not in ("datasets", "externals", "conftest", "experimental"):
