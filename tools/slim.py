@@ -37,6 +37,12 @@ UNUSED = (
     "PIL/_imagingft*",  # drawing text into pictures
     "pillow.libs/libharfbuzz*",
     "pillow.libs/libfreetype*",
+    "PIL/_imagingcms*",  # colour profiles, and pictures in windows
+    "pillow.libs/liblcms2*",
+    "PIL/_imagingtk*",
+    "kfp_server_api",  # with kfp's client, as above
+    "optuna/visualization",
+    "optuna/testing",
     "pint/testsuite",
     "pywt",  # imagehash uses it for a wavelet hash, which we do not compute
 )
