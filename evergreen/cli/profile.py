@@ -66,11 +66,12 @@ def _profiled(
     file: Path, reference: "Profile | None", slices: list[str], label: str | None, resources: "Resources"
 ) -> "Profile":
     from evergreen.errors import InputError
+    from evergreen.near import did_you_mean
     from evergreen.profile import profile_table
     from evergreen.profile.open import opened
     from evergreen.profile.traits.observe import with_traits
     from evergreen.project.model import SliceBy
-    from evergreen.tables.names import did_you_mean, listed
+    from evergreen.tables.names import listed
 
     with opened(file, resources) as table:
         roles: dict[str, Any] = {label: "label"} if label else {}

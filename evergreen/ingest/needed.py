@@ -114,11 +114,6 @@ def join_columns(project: Project, group: FeatureGroup) -> list[str]:
     return list(group.on if group.on is not None else project.entity)
 
 
-def label_time(project: Project) -> str | None:
-    """The column of the label's source that says as of when its features must be known."""
-    return project.time or project.sources[project.label.source].time
-
-
 def label_key(project: Project) -> list[str]:
     """The columns that name a row of the label's source, as declared; may be empty."""
     return list(project.label.key or project.sources[project.label.source].key or ())

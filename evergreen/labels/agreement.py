@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evergreen.intervals import Z_99, wilson
+
 Scale = Literal["nominal", "interval"]
 _RESAMPLES = 400
 _ADJUDICATE = 200
@@ -147,20 +149,9 @@ def _labellers(
     scored = pd.DataFrame({"who": table["labeller"].astype(str).to_numpy(), "same": same})
     found = []
     for name, group in scored.groupby("who", sort=True):
-        low, high = wilson(float(group["same"].sum()), len(group))
+        low, high = wilson(float(group["same"].sum()), len(group), Z_99)
         found.append(Labeller(str(name), len(group), float(group["same"].mean()), low, high))
     return tuple(sorted(found, key=lambda w: (w.agreement, w.name)))
-
-
-def wilson(hits: float, rows: int, z: float = 2.576) -> tuple[float, float]:
-    """Score interval of a share (Wilson, JASA 22, 1927); 99 % by default."""
-    if not rows:
-        return 0.0, 1.0
-    share = hits / rows
-    middle = share + z**2 / (2 * rows)
-    half = z * np.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
-    scale = 1 + z**2 / rows
-    return max(0.0, float((middle - half) / scale)), min(1.0, float((middle + half) / scale))
 
 
 def _outliers(labellers: Sequence[Labeller]) -> tuple[str, ...]:

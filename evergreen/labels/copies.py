@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from evergreen.labels.agreement import wilson
+from evergreen.intervals import Z_99, wilson
 from evergreen.labels.coincidence import find_odd
 from evergreen.labels.rows import PART, Rows, feature_hash
 from evergreen.tables import identifier
@@ -94,7 +94,7 @@ def find_copies(rows: Rows, seed: int) -> Copies:
 def _share(groups: pd.DataFrame, odd: set[int], sampled: bool) -> float:
     """The share of the rows in these groups that stand in odd ones; of a sample, what it is at least."""
     if sampled:
-        return wilson(float(groups["h"].isin(odd).sum()), len(groups))[0]
+        return wilson(float(groups["h"].isin(odd).sum()), len(groups), Z_99)[0]
     total = float(groups["n"].sum())
     return float(groups[groups["h"].isin(odd)]["n"].sum()) / total if total else 0.0
 

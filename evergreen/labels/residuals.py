@@ -4,7 +4,7 @@ import numpy as np
 from cleanlab.regression.rank import get_label_quality_scores  # type: ignore[import-untyped]
 from scipy.stats import t as student
 
-from evergreen.labels.agreement import wilson
+from evergreen.intervals import Z_99, wilson
 from evergreen.labels.issues import Suspects
 from evergreen.labels.noise import Noise
 from evergreen.reports.text import number
@@ -51,7 +51,7 @@ def find_outliers(predicted: np.ndarray, labels: np.ndarray, unit: float = 0.0) 
     allowed = _FALSE * np.arange(1, len(order) + 1) / len(order)
     below = np.flatnonzero(chance[order] <= allowed)
     flagged = order[: int(below[-1]) + 1] if len(below) else order[:0]
-    low, high = wilson(len(flagged), len(labels))
+    low, high = wilson(len(flagged), len(labels), Z_99)
     expected = unit * np.expm1(predicted) if unit else predicted
     reasons = tuple(
         f"models that did not see this row expect {number(float(expected[i]))}; "

@@ -8,12 +8,13 @@ from evergreen.profile.model import Column, Profile
 from evergreen.profile.pictures import chart, moment, week_charts
 from evergreen.profile.slice_pictures import slice_blocks
 from evergreen.reports.page import Section, details, figure, note, page, table, text, tiles
-from evergreen.reports.text import number, percent
+from evergreen.reports.text import number, percent, shortened
 
 # A chart is 5 kB of the page; the table holds every column.
 OPEN, FOLDED = 12, 60
 _TOP = 3
 _SHAPES = 4
+_WIDTH = 24
 # Columns of times and of lists that are drawn.
 _MOST = 12
 
@@ -98,7 +99,7 @@ def _texts(columns: Sequence[Column]) -> list[str]:
         written = c.written
         shown = [(s, n) for s, n in written.items[:_SHAPES] if n] if written else []
         shapes = ", ".join(
-            f"{_short(s) or '(empty)'} {percent(n / written.rows, 0)}" for s, n in shown if written
+            f"{shortened(s, _WIDTH) or '(empty)'} {percent(n / written.rows, 0)}" for s, n in shown if written
         )
         sample = f"of {number(written.rows)} rows" if written and written.rows < c.valid else ""
         counts = (c.lengths.empty or "", c.lengths.spaced or "", c.lengths.wide or "")
@@ -192,8 +193,4 @@ def _frequent(column: Column) -> str:
     if not column.values or not column.valid or column.role == "key":
         return ""
     shown = [(v, n) for v, n in column.values.items[:_TOP] if n]
-    return ", ".join(f"{_short(str(v)) or '(empty)'} {percent(n / column.rows, 0)}" for v, n in shown)
-
-
-def _short(words: str) -> str:
-    return words if len(words) <= 24 else words[:23] + "…"
+    return ", ".join(f"{shortened(str(v), _WIDTH) or '(empty)'} {percent(n / column.rows, 0)}" for v, n in shown)

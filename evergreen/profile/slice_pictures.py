@@ -8,11 +8,12 @@ from evergreen.profile.model import Column, Profile, Scalar, Slice
 from evergreen.profile.pictures import BASELINE, TABLE
 from evergreen.reports import charts
 from evergreen.reports.page import figure, table
-from evergreen.reports.text import number, percent
+from evergreen.reports.text import number, percent, shortened
 
 _SHOWN = 200
 _DRAWN = 30
 _TOP = 3
+_WIDTH = 24
 
 
 def slice_blocks(profile: Profile, baseline: Profile | None = None) -> list[str]:
@@ -106,9 +107,5 @@ def _label_summary(label: Column | None) -> str:
         return ""
     if label.values and label.values.items:
         shown = [(v, n) for v, n in label.values.items[:_TOP] if n]
-        return ", ".join(f"{_short(str(v))} {percent(n / label.rows)}" for v, n in shown)
+        return ", ".join(f"{shortened(str(v), _WIDTH)} {percent(n / label.rows)}" for v, n in shown)
     return f"mean {number(label.numbers.mean)}" if label.numbers else ""
-
-
-def _short(words: str) -> str:
-    return words if len(words) <= 24 else words[:23] + "…"

@@ -6,7 +6,7 @@ from typing import Any
 from evergreen.findings import Finding, no, rows_text
 from evergreen.profile.model import Column, Profile
 from evergreen.profile.pictures import moment
-from evergreen.reports.text import number, percent
+from evergreen.reports.text import number, percent, shortened
 
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _TOP = 10
@@ -143,5 +143,4 @@ def _frequent(column: Column) -> str:
 
 
 def _short(words: str) -> str:
-    flat = " ".join(words.split())
-    return flat if len(flat) <= _WIDTH else flat[: _WIDTH - 1] + "…"
+    return shortened(" ".join(words.split()), _WIDTH)

@@ -21,7 +21,7 @@ from evergreen.reports.page import (
     tiles,
     worst,
 )  # fmt: skip
-from evergreen.reports.text import MISSING, number, percent
+from evergreen.reports.text import MISSING, number, percent, shortened
 
 _OPEN, _FOLDED, _LENGTH = 8, 40, 60
 
@@ -115,7 +115,7 @@ def _rules_chart(results: Sequence[ColumnResult]) -> str | None:
 
 def _chart(result: ColumnResult) -> str:
     shift = result.shift
-    labels = [_cut(label) or "(empty)" for label in shift.labels]
+    labels = [shortened(label, _LENGTH) or "(empty)" for label in shift.labels]
     return histogram(labels, {"before": shift.bars_before, "after": shift.bars_after}, _name(result))
 
 
@@ -156,14 +156,9 @@ def quoted(value: str | None) -> str:
     """A value as it reads in a cell: white space can be seen, a missing one is named."""
     if value is None:
         return "missing"
-    shown = _cut(
-        value.replace("\u00a0", "⍽").replace("\n", "⏎").replace("\t", "⇥").replace("\ufeff", "⟨BOM⟩")
-    )
+    seen = value.replace("\u00a0", "⍽").replace("\n", "⏎").replace("\t", "⇥").replace("\ufeff", "⟨BOM⟩")
+    shown = shortened(seen, _LENGTH)
     return f"‘{shown}’" if shown != shown.strip() or not shown else shown
-
-
-def _cut(value: str) -> str:
-    return value if len(value) <= _LENGTH else value[: _LENGTH - 1] + "…"
 
 
 def _refused(results: Sequence[ColumnResult]) -> str:

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from evergreen.errors import InputError
 from evergreen.files import explained
+from evergreen.near import did_you_mean
 from evergreen.project.document import flow
 from evergreen.project.model import RepairPolicy
-from evergreen.tables.names import did_you_mean, listed
+from evergreen.tables.names import listed
 
 
 def policy_text(name: str, policies: Mapping[str, RepairPolicy], why: Mapping[str, str] | None = None) -> str:

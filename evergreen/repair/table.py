@@ -100,12 +100,6 @@ def rows_query(repaired: TableRepair) -> str:
     return f"SELECT {items} FROM {file_scan([repaired.applied.values])} WHERE kept"
 
 
-def write_rows(con: duckdb.DuckDBPyConnection, repaired: TableRepair, folder: Path) -> int:
-    """Write `<folder>/part-00000.parquet`; returns its rows."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return write_query(con, rows_query(repaired), folder / PART, where=f"table {repaired.name}")
-
-
 def write_audit(con: duckdb.DuckDBPyConnection, repaired: TableRepair, folder: Path) -> None:
     """Write `changes.parquet` (column, rule, from, to, rows, keys) and `rows.parquet` (row, key, column, …).
 

@@ -79,6 +79,11 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
+def shortened(words: str, width: int) -> str:
+    """Words that take at most `width` characters: what is longer ends in `…`."""
+    return words if len(words) <= width else words[: width - 1] + "…"
+
+
 def metric_name(name: str) -> str:
     """A metric's name as people write it: `roc_auc` is `ROC AUC`."""
     return _METRIC_NAMES.get(name, name.replace("_", " "))

@@ -10,6 +10,7 @@ import duckdb
 
 from evergreen.decisions import Decision, verdict
 from evergreen.findings import Finding, no, rows_text, softened, worst_first
+from evergreen.intervals import Z_95, wilson
 from evergreen.profile.model import Profile
 from evergreen.project.model import Resources, SkewGate
 from evergreen.reports.text import number, percent
@@ -19,7 +20,7 @@ from evergreen.skew.names import Named
 from evergreen.skew.points import Points, points_of
 from evergreen.skew.rows import Rows, match_rows, write_pairs, write_unmatched
 from evergreen.skew.tables import SkewTables, skew_tables
-from evergreen.skew.values import Difference, count_differences, samples_of, wilson
+from evergreen.skew.values import Difference, count_differences, samples_of
 from evergreen.tables.connection import connect, explained
 
 
@@ -172,7 +173,7 @@ def _rows(tables: SkewTables, rows: Rows, gate: SkewGate) -> Iterable[Finding]:
 
 
 def _counted(rule: str, column: str, gate: SkewGate, reason: str, count: int, total: int) -> Finding:
-    few = wilson(count, total)[0] <= gate.max_share
+    few = wilson(count, total, Z_95)[0] <= gate.max_share
     mode = softened(gate.mode) if few else gate.mode
     share = count / total
     return no(rule, column, mode, reason, observed=share, threshold=gate.max_share, count=count, share=share,
@@ -212,7 +213,7 @@ def _passes(
         same = len(tables.features) - len(differences)
         text = f"{same} of {many} are the same in {number(rows.matched)} matched rows"
         ok = verdict(True, gate.mode) if same else "skip"
-        yield Decision(GATE, "skew values", ok, text, gate.max_share, 0.0, wilson(0, rows.matched),
+        yield Decision(GATE, "skew values", ok, text, gate.max_share, 0.0, wilson(0, rows.matched, Z_95),
                        mode=gate.mode)  # fmt: skip
     moved = {f.column for f in found if f.rule.startswith("distribution")}
     if compared is None:

@@ -2,21 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from evergreen.history.versions.matching import named, shown
+from evergreen.intervals import Z_95, wilson
 from evergreen.skew.tables import Feature, SkewTables
 from evergreen.tables.parquet import scan
+from evergreen.tables.rowkeys import named, shown
 
 # So many features are counted in one pass over the pairs.
 _A_PASS = 60
 _SAMPLES = 5
-# The normal quantile of a two-sided 95 % interval.
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -65,23 +63,7 @@ class Difference:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the share."""
-        return wilson(self.rows, self.matched)
-
-
-def wilson(count: int, rows: int) -> tuple[float, float]:
-    """The 95 % interval of a share, bounded by 0 and 1, sound for few rows and for rare events.
-
-    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
-
-    Args:
-        count: Rows that have it.
-        rows: All rows, at least 1.
-    """
-    share, square = count / rows, _Z * _Z
-    middle = (share + square / (2 * rows)) / (1 + square / rows)
-    half = _Z / (1 + square / rows) * sqrt(share * (1 - share) / rows + square / (4 * rows * rows))
-    low = 0.0 if count == 0 else max(0.0, middle - half)
-    return low, 1.0 if count == rows else min(1.0, middle + half)
+        return wilson(self.rows, self.matched, Z_95)
 
 
 def count_differences(

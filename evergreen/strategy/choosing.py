@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from evergreen.intervals import Z_95, wilson
 from evergreen.project.model import LongTail
 from evergreen.strategy.counting import Sum, Table
 from evergreen.strategy.looking import Candidate
 from evergreen.strategy.members import Members
 from evergreen.strategy.model import TailSlice
-from evergreen.strategy.noise import detectable, discoveries, metric_error, two_rates, wilson
+from evergreen.strategy.noise import detectable, discoveries, metric_error, two_rates
 from evergreen.strategy.roles import Label
 from evergreen.tables import identifier
 
@@ -173,6 +174,6 @@ def _label(part: Sum, label: Label | None) -> tuple[float | None, float | None, 
         return None, None, None
     mean = part.total / part.given
     if label.task == "binary":
-        return (mean, *wilson(part.total, part.given))
+        return (mean, *wilson(part.total, part.given, Z_95))
     half = 1.96 * math.sqrt(_variance(part) / part.given) if part.given > 1 else math.inf
     return (mean, mean - half, mean + half) if math.isfinite(half) else (mean, None, None)

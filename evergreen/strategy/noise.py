@@ -4,37 +4,9 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist
 
-_NORMAL = NormalDist()
+from evergreen.intervals import auc_error, quantile
+
 AUC_ASSUMED, CORRELATION, POWER = 0.75, 0.5, 0.8
-
-
-def quantile(probability: float) -> float:
-    """The standard normal quantile."""
-    return _NORMAL.inv_cdf(probability)
-
-
-def wilson(successes: float, rows: float, confidence: float = 0.95) -> tuple[float, float]:
-    """The score interval of a share (Wilson 1927): holds near 0 and 1, and for few rows.
-
-    Args:
-        successes: How many; may be a fraction, of effective rows.
-        rows: Of how many; more than 0.
-        confidence: Of the interval.
-    """
-    z = quantile((1 + confidence) / 2)
-    share = successes / rows
-    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z / (1 + z * z / rows) * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def auc_error(positives: float, negatives: float, auc: float = AUC_ASSUMED) -> float | None:
-    """The standard error of an area under the ROC curve (Hanley and McNeil, Radiology 1982)."""
-    if positives < 1 or negatives < 1:
-        return None
-    q1, q2 = auc / (2 - auc), 2 * auc * auc / (1 + auc)
-    variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
-    return math.sqrt(variance / (positives * negatives))
 
 
 def metric_error(task: str | None, rows: float, rate: float | None) -> float | None:
@@ -51,7 +23,7 @@ def metric_error(task: str | None, rows: float, rate: float | None) -> float | N
     if rows < 2:
         return None
     if task == "binary":
-        return None if rate is None else auc_error(rows * rate, rows * (1 - rate))
+        return None if rate is None else auc_error(rows * rate, rows * (1 - rate), AUC_ASSUMED)
     return 1 / math.sqrt(2 * rows) if task == "regression" else 0.5 / math.sqrt(rows)
 
 
@@ -74,7 +46,7 @@ def two_rates(a: float, rows_a: float, b: float, rows_b: float) -> float:
     if variance <= 0:
         return 1.0
     z = abs(a / rows_a - b / rows_b) / math.sqrt(variance)
-    return 2 * (1 - _NORMAL.cdf(z))
+    return 2 * (1 - NormalDist().cdf(z))
 
 
 def discoveries(p_values: Sequence[float], rate: float = 0.05) -> list[bool]:

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import duckdb
 
-from evergreen.history.versions.matching import Pairing, comparable, named, pairing, shown
+from evergreen.history.versions.matching import Pairing, comparable, pairing
 from evergreen.tables.connection import explained
 from evergreen.tables.names import missing_column
 from evergreen.tables.parquet import columns, count, scan
+from evergreen.tables.rowkeys import named, shown
 from evergreen.tables.sql import identifier
 
 _SAMPLES = 5

@@ -9,7 +9,8 @@ import duckdb
 
 from evergreen.tables.kinds import kind
 from evergreen.tables.parquet import scan
-from evergreen.tables.sql import identifier, identifiers
+from evergreen.tables.rowkeys import named, repetitions
+from evergreen.tables.sql import identifier
 
 Side = Literal["before", "after"]
 
@@ -76,13 +77,6 @@ def pairing(
     return Pairing(before, after, tuple(key), before_types, after_types, repeated)
 
 
-def repetitions(con: duckdb.DuckDBPyConnection, relation: str, key: Sequence[str]) -> int:
-    """How many rows have a key that another row has already."""
-    groups = f"SELECT count(*) AS n FROM {relation} GROUP BY {identifiers(key)} HAVING count(*) > 1"
-    row = con.execute(f"SELECT coalesce(sum(n - 1), 0) FROM ({groups})").fetchall()[0]
-    return int(row[0])
-
-
 def comparable(column: str, before: str, after: str) -> tuple[str, str]:
     """SQL for a column of `b` and of `a` as values of one type.
 
@@ -98,14 +92,3 @@ def comparable(column: str, before: str, after: str) -> tuple[str, str]:
     elif kinds <= {"date", "timestamp"}:
         common = "TIMESTAMP"
     return f"CAST({left} AS {common})", f"CAST({right} AS {common})"
-
-
-def named(columns: Sequence[str], values: Sequence[object]) -> str:
-    """A row's key as text: `id=17, day=2026-01-31`."""
-    return ", ".join(f"{name}={shown(value)}" for name, value in zip(columns, values, strict=True))
-
-
-def shown(value: object) -> str:
-    """A value for people, cut after 60 characters."""
-    text = "missing" if value is None else str(value)
-    return text if len(text) <= 60 else text[:57] + "…"

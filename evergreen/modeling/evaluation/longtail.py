@@ -9,12 +9,12 @@ import duckdb
 import numpy as np
 from scipy.stats import norm, t
 
+from evergreen.intervals import quantile, wilson
 from evergreen.modeling.evaluation.bootstrap import Estimate, Estimates
 from evergreen.modeling.evaluation.sample import Sample
 from evergreen.modeling.evaluation.slices import Slicing
 from evergreen.strategy.members import Members
 from evergreen.strategy.model import TailSlice, read_slices
-from evergreen.strategy.noise import wilson
 
 TAIL = "long_tail"
 PREFIX = f"{TAIL}:"
@@ -145,7 +145,7 @@ def _stretched(metric: str, found: Estimate, factor: float | None, change: bool,
 
 
 def _with_wilson(found: Estimate, units: int, confidence: float) -> Estimate:
-    low, high = wilson((found.value or 0.0) * units, units, confidence)
+    low, high = wilson((found.value or 0.0) * units, units, quantile((1 + confidence) / 2))
     return replace(
         found,
         low=low if found.low is None else min(low, found.low),

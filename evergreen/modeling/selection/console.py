@@ -6,7 +6,7 @@ from typing import Any
 
 from evergreen.modeling.selection.record import Selection, finite
 from evergreen.modeling.selection.select import Selected
-from evergreen.reports.text import metric_name, number
+from evergreen.reports.text import metric_name, number, shortened
 
 _WIDTH = 34
 
@@ -30,11 +30,11 @@ def as_text(found: Selected) -> str:
         fate = f"- {gone[name].reason}" if name in gone else "kept"
         hits = "" if entry["hits"] is None else f"{entry['hits']} of {entry['rounds']}"
         lines.append(
-            f"{_cut(name):<{_WIDTH}}{_number(entry['importance']):>12}{hits:>13}{_number(entry['mi_bits']):>9}"
+            f"{_short(name):<{_WIDTH}}{_number(entry['importance']):>12}{hits:>13}{_number(entry['mi_bits']):>9}"
             f"{_number(entry['alone']):>15}  {fate}"
         )
     lines += [
-        f"{_cut(d.feature):<{_WIDTH}}{'- unusable: ' + d.why}"
+        f"{_short(d.feature):<{_WIDTH}}{'- unusable: ' + d.why}"
         for d in selection.dropped
         if d.reason == "unusable"
     ]
@@ -60,9 +60,8 @@ def _place(importance: float | None) -> float:
     return float("-inf") if importance is None else -importance
 
 
-def _cut(name: str) -> str:
-    shown = " ".join(name.split())
-    return shown if len(shown) < _WIDTH else shown[: _WIDTH - 2] + "…"
+def _short(name: str) -> str:
+    return shortened(" ".join(name.split()), _WIDTH - 1)
 
 
 def _number(value: float | None) -> str:

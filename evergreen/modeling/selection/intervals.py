@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-_CONFIDENCE = 0.95
+from evergreen.intervals import auc_error, wilson
+
+_CONFIDENCE, _Z = 0.95, 1.96
 
 
 def clustered_mean(values: np.ndarray, clusters: np.ndarray) -> tuple[float, float, float]:
@@ -51,20 +53,11 @@ def auc(scores: np.ndarray, positive: np.ndarray) -> tuple[float, float, float]:
     if not ones or not zeros:
         return 0.5, 0.0, 1.0
     area = float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
-    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-    variance = (area * (1 - area) + (ones - 1) * (q1 - area**2) + (zeros - 1) * (q2 - area**2)) / (
-        ones * zeros
-    )
-    reach = 1.96 * float(np.sqrt(max(variance, 0.0)))
+    reach = _Z * (auc_error(ones, zeros, area) or 0.0)
     least = 3.0 / (2 * min(ones, zeros))
     return area, max(0.0, min(area - reach, 1 - least)), min(1.0, area + reach)
 
 
 def share(hits: float, count: float) -> tuple[float, float, float]:
     """A share and its 95 % interval (Wilson 1927)."""
-    if not count:
-        return 0.0, 0.0, 1.0
-    p, z2 = hits / count, 1.96**2
-    middle = (p + z2 / (2 * count)) / (1 + z2 / count)
-    reach = 1.96 * float(np.sqrt(p * (1 - p) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    return p, max(0.0, middle - reach), min(1.0, middle + reach)
+    return (hits / count if count else 0.0, *wilson(hits, count, _Z))

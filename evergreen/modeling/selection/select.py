@@ -28,9 +28,10 @@ from evergreen.modeling.selection.redundancy import Redundancy, redundancy
 from evergreen.modeling.selection.sample import FOLDS, Sample, load_sample
 from evergreen.modeling.selection.verdicts import describe, sentences
 from evergreen.modeling.training.pipeline import named_columns
+from evergreen.near import did_you_mean
 from evergreen.project.model import Project
 from evergreen.tables import read_meta
-from evergreen.tables.names import did_you_mean, listed
+from evergreen.tables.names import listed
 
 _log = log.get(__name__)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.modeling.selection.availability import Lack
 from evergreen.modeling.selection.record import Dropped
 from evergreen.project.model import Project
-from evergreen.reports.text import number, percent
+from evergreen.reports.text import number
 
 if TYPE_CHECKING:
     from evergreen.modeling.selection.select import _Measured as Measured
@@ -88,8 +88,3 @@ def describe(measured: "Measured") -> dict[str, dict[str, Any]]:
             entry["verdict"] = "useful" if joint.useful else "useless" if joint.useless else "unclear"
         found[name] = entry
     return found
-
-
-def share_kept(kept: int, every: int) -> str:
-    """`12 of 20 (60.0 %)`."""
-    return f"{kept} of {every} ({percent(kept / every if every else None)})"

@@ -1,6 +1,7 @@
 """A table's profile against its frozen baseline: rows, missing values, constants, lateness, drift, slices."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 from evergreen.decisions import Decision, Mode
@@ -8,6 +9,7 @@ from evergreen.findings import GATE, Finding, no, rows_text, softened
 from evergreen.profile.model import Column, Profile
 from evergreen.profile.pictures import moment
 from evergreen.profile.validation.chance import EFFECT, effect, level, split_probability, unseen_rows
+from evergreen.profile.validation.distances import psi_floor
 from evergreen.profile.validation.drift import SMALL, Drift, compare
 from evergreen.project.model import DataGate
 from evergreen.reports.text import number, percent
@@ -242,16 +244,10 @@ def sliced(baseline: Profile | None, current: Profile, gate: DataGate) -> list[F
     found = []
     for name, drift in compared:
         n, m = sum(drift.reference), sum(drift.current)
-        strict = Drift(**{**drift.__dict__, "floor": _floor(n, m, len(drift.labels), chance)})
+        strict = replace(drift, floor=psi_floor(n, m, len(drift.labels), chance))
         finding = drift_finding(strict, gate, len(compared), "slices", name)
         found += [finding] if finding else []
     return found
-
-
-def _floor(n: int, m: int, bins: int, chance: float) -> float:
-    from evergreen.profile.validation.distances import psi_floor
-
-    return psi_floor(n, m, bins, chance)
 
 
 def no_drift(drift: Drift, gate: DataGate) -> Decision:

@@ -14,6 +14,7 @@ from evergreen.profile.model import Profile
 from evergreen.profile.schema.model import Schema
 from evergreen.profile.validation.rules import Rule, identity
 from evergreen.tables import identifiers
+from evergreen.tables.rowkeys import repetitions
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,4 @@ def _repetitions(
     names = identifiers(group)
     conditions = [f"hash({names}) % {shards} = {shard}"] if shards > 1 else []
     conditions += [f"{names} IS NOT NULL"] if len(group) == 1 else []
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    distinct = f"SELECT count(*) AS n FROM {relation}{where} GROUP BY {names}"
-    row = con.execute(f"SELECT coalesce(sum(n), 0) - count(*) FROM ({distinct})").fetchall()[0]
-    return int(row[0])
+    return repetitions(con, relation, group, " AND ".join(conditions))

@@ -8,6 +8,7 @@ import duckdb
 from evergreen.profile.counting.reading import Reader
 from evergreen.reports.text import number
 from evergreen.tables import identifiers
+from evergreen.tables.rowkeys import named, shown
 
 _ROWS = 5
 
@@ -33,36 +34,17 @@ class Sampler:
             rows = self.con.execute(f"SELECT n FROM ({numbered}) WHERE b LIMIT {_ROWS}").fetchall()
             return tuple(f"row {row[0]}" for row in rows)
         query = f"SELECT {identifiers(self.key)} FROM {self.relation} WHERE {condition} LIMIT {_ROWS}"
-        return tuple(self._named(self.key, row) for row in self.con.execute(query).fetchall())
-
-    def repetitions(self, columns: Sequence[str]) -> int:
-        """How many rows have a key that an earlier row has."""
-        distinct = f"SELECT DISTINCT {identifiers(columns)} FROM {self.relation}"
-        row = self.con.execute(
-            f"SELECT (SELECT count(*) FROM {self.relation}) - (SELECT count(*) FROM ({distinct}))"
-        ).fetchone()
-        return int(row[0]) if row else 0
+        return tuple(named(self.key, row) for row in self.con.execute(query).fetchall())
 
     def repeated(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The first keys, in their own order, that stand in more than one row."""
         names = identifiers(columns)
         query = f"SELECT {names} FROM {self.relation} GROUP BY {names} HAVING count(*) > 1 ORDER BY {names}"
-        return tuple(
-            self._named(columns, row) for row in self.con.execute(f"{query} LIMIT {_ROWS}").fetchall()
-        )
+        return tuple(named(columns, row) for row in self.con.execute(f"{query} LIMIT {_ROWS}").fetchall())
 
     def examples(self, reader: Reader, condition: str) -> tuple[str, ...]:
         """The most frequent values of a column among the rows that meet a condition, with their counts."""
-        shown = reader.raw if reader.family == "time" else reader.value
-        inner = f"SELECT {shown} AS v FROM {self.relation} WHERE {condition}"
+        written = reader.raw if reader.family == "time" else reader.value
+        inner = f"SELECT {written} AS v FROM {self.relation} WHERE {condition}"
         query = f"SELECT v, count(*) AS n FROM ({inner}) GROUP BY v ORDER BY n DESC, v LIMIT {_ROWS}"
-        return tuple(f"{_short(value)} ({number(n)})" for value, n in self.con.execute(query).fetchall())
-
-    @staticmethod
-    def _named(columns: Sequence[str], row: Sequence[object]) -> str:
-        return ", ".join(f"{name}={_short(value)}" for name, value in zip(columns, row, strict=True))
-
-
-def _short(value: object) -> str:
-    text = "missing" if value is None else str(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+        return tuple(f"{shown(value)} ({number(n)})" for value, n in self.con.execute(query).fetchall())

@@ -9,7 +9,9 @@ from evergreen.project.model.data import FeatureGroup, Label, Source, Storage
 from evergreen.project.model.engine import Engine, Spark
 from evergreen.project.model.evaluation import Evaluation, Gates, Prediction, SliceBy
 from evergreen.project.model.repair import RepairPolicy
+from evergreen.project.model.rollout import Rollout
 from evergreen.project.model.selection import Selection
+from evergreen.project.model.serving import Serving
 from evergreen.project.model.strategy import LongTail
 from evergreen.project.model.training import Model, Split
 from evergreen.project.model.values import Column, Columns, Memory, Name, Section, SourceName
@@ -85,6 +87,8 @@ class Project(Section):
         long_tail: What small data is, and which slices are its long tail.
         gates: What stops a run.
         predict: Batch prediction.
+        serving: How the model is served.
+        rollout: How a candidate becomes the baseline.
         resources: What one task may use.
         engine: What joins the training set and writes its snapshot: `duckdb`, one machine and streamed, or
             `spark`, for more than one machine holds. Both give the same rows.
@@ -110,6 +114,8 @@ class Project(Section):
     long_tail: LongTail = Field(default_factory=LongTail)
     gates: Gates = Field(default_factory=Gates)
     predict: Prediction = Field(default_factory=Prediction)
+    serving: Serving = Field(default_factory=Serving)
+    rollout: Rollout = Field(default_factory=Rollout)
     resources: Resources = Field(default_factory=Resources)
     engine: Engine = "duckdb"
     spark: Spark = Field(default_factory=Spark)

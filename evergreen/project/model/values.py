@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-_UNITS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_UNITS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 _DURATION = "a duration such as 30d, 12h or 15m"
 
 
@@ -19,16 +19,16 @@ class Refused(ValueError):
 
 
 def parse_duration(value: object) -> object:
-    """Turn `30d`, `2w`, `12h`, `15m` or `45s` into a `timedelta`; other types pass through.
+    """Turn `30d`, `2w`, `12h`, `15m` `45s` or `250ms` into a `timedelta`; other types pass through.
 
     Raises:
         Refused: for text that is not a number followed by one of the units, or more than 100 years.
     """
     if isinstance(value, timedelta) or not isinstance(value, str | int | float):
         return value
-    match = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([wdhms])\s*", str(value), re.ASCII)
+    match = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([wdhms]|ms)\s*", str(value), re.ASCII)
     if not match:
-        raise Refused(repr(value), _DURATION, "Write the number with its unit: w, d, h, m or s.")
+        raise Refused(repr(value), _DURATION, "Write the number with its unit: w, d, h, m, s or ms.")
     seconds = float(match[1]) * _UNITS[match[2]]
     if seconds > 100 * 366 * 86400:
         raise Refused(repr(value), "a duration of at most 100 years")
@@ -41,6 +41,8 @@ def format_duration(value: timedelta) -> str:
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds and seconds % size == 0:
             return f"{int(seconds // size)}{unit}"
+    if 0 < seconds < 1 and round(1000 * seconds, 6).is_integer():
+        return f"{round(1000 * seconds)}ms"
     return f"{seconds:.6f}".rstrip("0").rstrip(".") + "s"
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen.labels.agreement import agreement, wilson
+from evergreen.intervals import Z_99, wilson
+from evergreen.labels.agreement import agreement
 
 # Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), the example with missing data:
 # nominal alpha 0.743, interval alpha 0.849.
@@ -62,5 +63,5 @@ def test_full_agreement_and_nothing_to_compare():
 
 def test_wilson_is_within_zero_and_one():
     for hits, rows in ((0, 0), (0, 5), (5, 5), (3, 10)):
-        low, high = wilson(hits, rows)
+        low, high = wilson(hits, rows, Z_99)
         assert 0 <= low <= high <= 1

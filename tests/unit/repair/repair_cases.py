@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from evergreen.findings import Finding
 from evergreen.project.model import RepairPolicy, Resources
-from evergreen.repair.table import TableRepair, repair_table, write_audit, write_quarantine, write_rows
-from evergreen.tables import columns, connect, scan
+from evergreen.repair.table import PART, TableRepair, repair_table, rows_query, write_audit, write_quarantine
+from evergreen.tables import columns, connect, scan, write_query
 
 RESOURCES = Resources(memory="256MiB", threads=1)
 
@@ -51,7 +51,8 @@ def repaired(
     }
     with connect(RESOURCES) as con:
         done = repair_table(con, "t", scan(source), columns(con, source), given, folder / "scratch", key=key)
-        write_rows(con, done, folder / "rows")
+        (folder / "rows").mkdir()
+        write_query(con, rows_query(done), folder / "rows" / PART)
         write_audit(con, done, folder / "audit")
         write_quarantine(con, done, folder / "quarantine")
     return Done(

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from evergreen.errors import DataError
+from evergreen.intervals import Z_95, wilson
 from evergreen.project.model import SkewGate
 from evergreen.skew import check_skew
-from evergreen.skew.values import wilson
 
 N = 600
 RNG = np.random.default_rng(3)
@@ -108,10 +108,10 @@ def test_a_mode_that_is_off_stops_nothing_and_a_small_difference_warns(compare):
 
 
 def test_the_interval_of_a_share_is_that_of_wilson():
-    low, high = wilson(10, 100)
+    low, high = wilson(10, 100, Z_95)
     assert (round(low, 4), round(high, 4)) == (0.0552, 0.1744)
-    assert wilson(0, 50)[0] == 0.0
-    assert wilson(50, 50)[1] == 1.0
+    assert wilson(0, 50, Z_95)[0] == 0.0
+    assert wilson(50, 50, Z_95)[1] == 1.0
 
 
 def test_a_training_set_says_what_its_columns_mean_and_a_lost_key_column_is_made_do_without(tmp_path):

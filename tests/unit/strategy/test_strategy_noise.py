@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, false_discovery_control
 
-from evergreen.strategy.noise import auc_error, detectable, discoveries, metric_error, two_rates, wilson
+from evergreen.intervals import auc_error, quantile, wilson
+from evergreen.strategy.noise import AUC_ASSUMED, detectable, discoveries, metric_error, two_rates
 from evergreen.strategy.spectrum import Spectrum
 
 SIZES = st.lists(st.integers(1, 300), min_size=1, max_size=60)
@@ -21,7 +22,7 @@ def spectrum(sizes) -> Spectrum:
 def test_wilson_is_scipys(successes, rows, confidence):
     successes = min(successes, rows)
     theirs = binomtest(successes, rows).proportion_ci(confidence, method="wilson")
-    assert wilson(successes, rows, confidence) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert wilson(successes, rows, quantile((1 + confidence) / 2)) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
@@ -42,7 +43,7 @@ def test_more_rows_tell_smaller_losses():
     assert 9 < few / many < 11
     assert detectable(metric_error("binary", 100, 0.2), looks=20) > few
     assert metric_error("binary", 100, 0.001) is None and metric_error("regression", 1, None) is None
-    assert auc_error(50, 50) == pytest.approx(0.048836, abs=1e-6)  # by the paper's formula, worked by hand
+    assert auc_error(50, 50, AUC_ASSUMED) == pytest.approx(0.048836, abs=1e-6)  # by the paper's formula, worked by hand
     assert two_rates(0, 10, 0, 10) == 1.0
 
 
