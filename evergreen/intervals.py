@@ -1,4 +1,4 @@
-"""Intervals and errors that have a closed form, written once: of a share, and of the area under a ROC curve."""
+"""What a share and an area under the ROC curve can be off by, in closed form."""
 
 from math import sqrt
 from statistics import NormalDist

@@ -26,16 +26,31 @@ from pipelines._cluster import on_cluster, prepared
 
 @dataclass(frozen=True)
 class Data:
-    """The tasks whose outputs a pipeline goes on with."""
+    """The tasks whose outputs a pipeline goes on with.
 
+    Attributes:
+        repair: Of `repair_data`.
+        built: Of `build_training_set`.
+        baseline: Of `resolve_model`.
+        profile: Of `merge_profiles`.
+        schema: Of `infer_schema`.
+        validation: Of `validate_data`.
+        strategy: Of `assess_data`.
+        splits: Of `split_data`.
+        labels: Of `validate_labels`.
+        selection: Of `select_features`.
+    """
+
+    repair: Any
     built: Any
     baseline: Any
     profile: Any
     schema: Any
+    validation: Any
     strategy: Any
     splits: Any
+    labels: Any
     selection: Any
-    gates: tuple[Any, ...]
 
 
 def data_half(project: Any, name: Any, store: Any, as_of: Any, shards: Any, shard_count: Any) -> Data:
@@ -113,12 +128,14 @@ def data_half(project: Any, name: Any, store: Any, as_of: Any, shards: Any, shar
         selection,
     )
     return Data(
-        built,
-        baseline,
-        profile,
-        schema.outputs["schema"],
-        strategy.outputs["strategy"],
-        parts,
-        selection.outputs["selection"],
-        (mended, validated, labels, selection),
+        repair=mended,
+        built=built,
+        baseline=baseline,
+        profile=whole,
+        schema=schema,
+        validation=validated,
+        strategy=strategy,
+        splits=splits,
+        labels=labels,
+        selection=selection,
     )

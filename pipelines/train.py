@@ -37,37 +37,37 @@ def train(
         promote: Move the alias `baseline` to a model that passed the gate.
     """
     data = data_half(project, name, store, as_of, data_shards, data_shard_count)
-    repaired, validated, labels, selected = data.gates
+    splits, selection = data.splits.outputs["splits"], data.selection.outputs["selection"]
     with dsl.ParallelFor(tune_shards, name="tune") as shard:
         search = tune_model(
             project=project,
-            splits=data.splits,
-            selection=data.selection,
+            splits=splits,
+            selection=selection,
             shard=shard,
             shards=tune_shard_count,
         )
     trained = train_model(
         project=project,
-        splits=data.splits,
-        profile=data.profile,
-        schema=data.schema,
-        selection=data.selection,
+        splits=splits,
+        profile=data.profile.outputs["profile"],
+        schema=data.schema.outputs["schema"],
+        selection=selection,
         studies=dsl.Collected(search.outputs["study"]),
     )
     evaluated = evaluate_model(
         project=project,
-        splits=data.splits,
+        splits=splits,
         model=trained.outputs["model"],
         baseline=data.baseline.outputs["model"],
-        strategy=data.strategy,
+        strategy=data.strategy.outputs["strategy"],
     )
     gate = compare_models(
         project=project,
         evaluation=evaluated.outputs["evaluation"],
-        data_decisions=validated.outputs["decisions"],
-        repair_decisions=repaired.outputs["decisions"],
-        label_decisions=labels.outputs["decisions"],
-        selection_decisions=selected.outputs["decisions"],
+        data_decisions=data.validation.outputs["decisions"],
+        repair_decisions=data.repair.outputs["decisions"],
+        label_decisions=data.labels.outputs["decisions"],
+        selection_decisions=data.selection.outputs["decisions"],
     )
     pushed = push_model(
         project=project,

@@ -48,7 +48,8 @@ def review(
     from evergreen.labels.session import Session, read_review
     from evergreen.registry.records import actor
 
-    session = Session(read_review(review), _ledger(project, store, out), who or actor())
+    ledger, _ = _ledger(project, store, out, "--out")
+    session = Session(read_review(review), ledger, who or actor())
     if decisions is not None:
         taken = take_decisions(session, decisions)
         typer.echo(f"{taken} decisions kept in {session.ledger.uri}", err=True)
@@ -82,7 +83,8 @@ def export(
 
     from evergreen.labels.ledger import effective
 
-    holding = [asdict(d) for _, d in sorted(effective(_ledger(project, store, out).read()).items())]
+    ledger, named_by = _ledger(project, store, out, "--from")
+    holding = [asdict(d) for _, d in sorted(effective(ledger.read(named_by)).items())]
     if json_:
         typer.echo(json.dumps({"decisions": holding}, ensure_ascii=False))
         return
@@ -93,7 +95,8 @@ def export(
     writer.writerows([[d["key"].get(k) for k in keys] + [d[c] for c in rest] for d in holding])
 
 
-def _ledger(project: Path | None, store: str | None, out: str | None) -> "Ledger":
+def _ledger(project: Path | None, store: str | None, out: str | None, option: str) -> "tuple[Ledger, str]":
+    """The decisions, and the option or field that names their place; nothing for the store's own place."""
     from evergreen.cli.context import resolve
     from evergreen.errors import InputError
     from evergreen.labels.ledger import open_ledger, project_ledger
@@ -101,11 +104,12 @@ def _ledger(project: Path | None, store: str | None, out: str | None) -> "Ledger
 
     settings = load_project(project) if project is not None else None
     if out is not None:
-        return open_ledger(out, settings.storage.endpoint if settings else None)
+        return open_ledger(out, settings.storage.endpoint if settings else None), option
     if settings is None:
-        remedy = "Give --project, whose store keeps them, or a file with --out."
+        remedy = f"Give --project, whose store keeps them, or a file with {option}."
         raise InputError("labels", "nothing says where decisions are kept", remedy=remedy)
-    return project_ledger(settings, resolve(settings, store)[0])
+    named_by = "label.decisions" if settings.label.decisions else ""
+    return project_ledger(settings, resolve(settings, store)[0]), named_by
 
 
 def _ask(session: "Session") -> None:

@@ -13,7 +13,7 @@ from evergreen.files import write_text
 from evergreen.history.build import TrainingSet, build_training_set
 from evergreen.history.versions.snapshots import Upload, snapshot, snapshot_uri
 from evergreen.ingest.overlay import layered
-from evergreen.labels.ledger import project_ledger
+from evergreen.labels.ledger import project_decisions
 from evergreen.project.model import Project
 from evergreen.reports.charts import bars, histogram
 from evergreen.reports.page import Section, code, figure, note, page, table, tiles
@@ -60,13 +60,13 @@ def build_with_report(
         repaired: The overlay of `repair_data`: a source is read from it where it is there.
 
     Raises:
-        DataError: see `build_training_set` and `evergreen.ingest.overlay`.
+        DataError: see `build_training_set`, `evergreen.ingest.overlay` and `project_decisions`.
         StorageError: when the store or the disk refuses.
     """
     if purpose not in ("train", "predict"):
         raise DataError("purpose", f"{purpose!r}", "train or predict")
     try:
-        decisions = project_ledger(project, store).read() if purpose == "train" else []
+        decisions = project_decisions(project, store) if purpose == "train" else []
         with layered(tables, repaired, beside=Path(folder).parent) as layers:
             built = build_training_set(project, layers, folder, purpose=purpose, decisions=decisions)
     except DataError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import duckdb
 
@@ -12,6 +13,7 @@ from evergreen.ingest.needed import Use
 from evergreen.project.model import ColumnType, RepairPolicy, Source
 from evergreen.project.model.repair import Invalid
 from evergreen.tables.kinds import Kind, kind
+from evergreen.tables.parquet import file_scan
 from evergreen.tables.sql import identifier
 
 
@@ -100,6 +102,24 @@ class Raw:
     def where(self) -> str:
         """The source, for errors."""
         return f"source {self.name}"
+
+
+def staged_rows(name: str, paths: Sequence[Path], types: Mapping[str, str], *, all_text: bool) -> Raw:
+    """Staged Parquet files as one table; a JSON value of changing type is taken as its text.
+
+    Args:
+        name: The source's.
+        paths: The files.
+        types: The columns that are wanted, with the DuckDB types of all files together.
+        all_text: Whether the files say nothing about types (CSV).
+    """
+    relation = file_scan(paths, by_name=len(paths) > 1)
+    json = [c for c, t in types.items() if t.upper() == "JSON"]
+    if json:
+        texts = ", ".join(f"({identifier(c)} ->> '$') AS {identifier(c)}" for c in json)
+        relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
+    plain = {c: "VARCHAR" if c in json else t for c, t in types.items()}
+    return Raw(name, relation, plain, frozenset(types if all_text else json))
 
 
 def plan_columns(con: duckdb.DuckDBPyConnection, table: Raw, asked: Asked) -> list[ColumnPlan]:

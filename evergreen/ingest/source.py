@@ -18,14 +18,14 @@ from evergreen.ingest.landing import repairing
 from evergreen.ingest.locate import locate
 from evergreen.ingest.manifest import SourceTable
 from evergreen.ingest.needed import Use, label_key, wanted_columns
-from evergreen.ingest.shape import Asked, ColumnPlan, Raw, plan_columns
+from evergreen.ingest.shape import Asked, ColumnPlan, Raw, plan_columns, staged_rows
 from evergreen.ingest.sqlsource import stage_query
 from evergreen.ingest.stage import Staged, stage
 from evergreen.project.model import Project
 from evergreen.tables.connection import connect, explained
 from evergreen.tables.digest import content_digest
 from evergreen.tables.names import missing_column
-from evergreen.tables.parquet import columns, file_scan, scan, write_query
+from evergreen.tables.parquet import columns, scan, write_query
 from evergreen.tables.sql import identifier, literal
 
 _log = log.get(__name__)
@@ -124,7 +124,7 @@ def _shaped(
         if column not in types:
             raise missing_column(f"source {name}", column, types, f"sources.{name}.columns")
     kept = {c: types[c] for c in types if c in wanted}
-    table = _raw(name, files.parquet, kept, all_text="csv" in formats)
+    table = staged_rows(name, files.parquet, kept, all_text="csv" in formats)
     check_wanted(project, name, list(kept), "csv" in formats and looks_like_data(list(types)))
     asked = _asked(project, name)
     with explained(table.where, "The file seems to be corrupt: write it again."):
@@ -139,17 +139,6 @@ def _shaped(
             said.append(f"column {plan.name!r}: {misfits[plan.name]} values did not fit and are missing now")
     said += [f"{n} rows were left out: {reason}" for reason, n in dropped.items()]
     return _Written(dropped, (*notes, *said))
-
-
-def _raw(name: str, paths: Sequence[Path], types: Mapping[str, str], *, all_text: bool) -> Raw:
-    """The staged rows; a JSON value of changing type is taken as its text."""
-    relation = file_scan(paths, by_name=len(paths) > 1)
-    json = [c for c, t in types.items() if t.upper() == "JSON"]
-    if json:
-        texts = ", ".join(f"({identifier(c)} ->> '$') AS {identifier(c)}" for c in json)
-        relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
-    plain = {c: "VARCHAR" if c in json else t for c, t in types.items()}
-    return Raw(name, relation, plain, frozenset(types) if all_text else frozenset(json))
 
 
 def _asked(project: Project, name: str) -> Asked:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from evergreen.errors import ConflictError, DataError, NotFoundError
+from evergreen.files import explained
 from evergreen.project.model import Project
 from evergreen.project.wording import did_you_mean
 from evergreen.storage import Store, default_store, open_store
@@ -93,14 +94,20 @@ class Ledger:
         """Where it is."""
         return f"{self.store.uri.rstrip('/')}/{self.key}"
 
-    def read(self) -> list[LabelDecision]:
+    def read(self, named_by: str = "") -> list[LabelDecision]:
         """Every decision, the oldest first; none where nothing was decided yet.
 
+        Args:
+            named_by: The field or option in which a person names the place: then something must be there.
+
         Raises:
-            DataError: for a line that is no decision.
+            DataError: for a line that is no decision, and for a named place where nothing is.
             StorageError: when the store refuses.
         """
-        return self._parsed(self._content()[0])
+        content, tag = self._content()
+        if tag is None and named_by:
+            raise self._absent(named_by)
+        return self._parsed(content)
 
     def append(self, decisions: Sequence[LabelDecision]) -> None:
         """Add decisions behind those that are there, all of them or none.
@@ -127,6 +134,15 @@ class Ledger:
         except NotFoundError:
             return b"", None
 
+    def _absent(self, named_by: str) -> DataError:
+        folder, kinds = Path(self.store.uri), {".jsonl", Path(self.key).suffix}
+        with explained(folder):
+            others = [p.name for p in folder.iterdir() if p.suffix in kinds] if folder.is_dir() else []
+        remedy = "While nothing is decided yet, leave it out or make an empty file there."
+        near = did_you_mean(self.key, sorted(others))
+        found = f"nothing is at {self.uri}"
+        return DataError(named_by, found, "decisions as JSON lines", f"{near} {remedy}".strip())
+
     def _parsed(self, content: bytes) -> list[LabelDecision]:
         try:
             lines = content.decode("utf-8").split("\n")
@@ -151,6 +167,16 @@ def project_ledger(project: Project, store: str = "") -> Ledger:
         return open_ledger(project.label.decisions, endpoint)
     root = open_store(default_store(project, store), endpoint=endpoint)
     return Ledger(root, f"labels/{project.name}/{FILE}")
+
+
+def project_decisions(project: Project, store: str = "") -> list[LabelDecision]:
+    """What people decided for the project, the oldest first; none where its store keeps none yet.
+
+    Raises:
+        DataError: when `label.decisions` names a place where nothing is; and see `Ledger.read`.
+        StorageError: when the store refuses.
+    """
+    return project_ledger(project, store).read("label.decisions" if project.label.decisions else "")
 
 
 def effective(decisions: Iterable[LabelDecision]) -> dict[str, LabelDecision]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from evergreen.decisions import write
 from evergreen.files import write_text
 from evergreen.ingest.overlay import layered
-from evergreen.labels.ledger import effective, project_ledger
+from evergreen.labels.ledger import effective, project_decisions
 from evergreen.labels.page import labels_page
 from evergreen.labels.validate import Checked, validate_labels
 from evergreen.profile.baseline import baseline_profile
@@ -39,10 +39,10 @@ def validate_with_report(
         repaired: The overlay of `repair_data`.
 
     Raises:
-        DataError: see `validate_labels`.
+        DataError: see `validate_labels` and `evergreen.labels.ledger.project_decisions`.
     """
     frozen = baseline_profile(baseline) if baseline is not None else None
-    decided = effective(project_ledger(project, store).read()).values()
+    decided = effective(project_decisions(project, store)).values()
     settled = [d for d in decided if d.action == "keep"]
     with layered(tables, repaired) if tables and repaired else nullcontext(tables) as sources:
         checked = validate_labels(project, splits, review, baseline=frozen, tables=sources, settled=settled)

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -10,12 +11,11 @@ import duckdb
 from evergreen.errors import DataError
 from evergreen.ingest.checks import unify
 from evergreen.ingest.locate import Found
-from evergreen.ingest.shape import Asked, Raw, plan_columns
+from evergreen.ingest.shape import Asked, plan_columns, staged_rows
 from evergreen.ingest.stage import Staged, stage
 from evergreen.near import did_you_mean
 from evergreen.project.model import Resources, Source
 from evergreen.tables import connect, explained, identifier, kind, parts, write_query
-from evergreen.tables.parquet import file_scan
 
 _EXPECTED = "CSV, JSON lines or Parquet, or a folder of such files"
 
@@ -99,15 +99,10 @@ def _write(
     """Type the staged rows and write them; JSON values of changing type become text, lists stay lists."""
     types, _ = unify(con, where, staged)
     files = [s.path for s in staged if s.path]
-    relation = file_scan(files, by_name=len(files) > 1)
-    json = [c for c, t in types.items() if t.upper() == "JSON"]
-    if json:
-        texts = ", ".join(f"({identifier(c)} ->> '$') AS {identifier(c)}" for c in json)
-        relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
-    flat = {c: "VARCHAR" if c in json else t for c, t in types.items() if kind(t) != "nested" or c in json}
-    untyped = frozenset(flat) if any(s.format == "csv" for s in staged) else frozenset(json)
+    raw = staged_rows(where, files, types, all_text=any(s.format == "csv" for s in staged))
+    flat = {c: t for c, t in raw.types.items() if kind(t) != "nested"}
     with explained(where, "The file seems to be corrupt: write it again."):
-        plans = plan_columns(con, Raw(where, relation, flat, untyped), Asked(source))
+        plans = plan_columns(con, replace(raw, types=flat), Asked(source))
         items = {plan.name: plan.item for plan in plans}
         picked = ", ".join(items.get(c) or identifier(c) for c in types)
-        write_query(con, f"SELECT {picked} FROM {relation}", target, where=where)
+        write_query(con, f"SELECT {picked} FROM {raw.relation}", target, where=where)

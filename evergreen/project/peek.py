@@ -11,11 +11,10 @@ from evergreen.ingest.checks import check_misfits, unify
 from evergreen.ingest.infer import TextFinding, inspect_text
 from evergreen.ingest.locate import locate
 from evergreen.ingest.needed import Use
-from evergreen.ingest.shape import Asked, Raw, plan_columns
-from evergreen.ingest.stage import Staged, stage
+from evergreen.ingest.shape import Asked, Raw, plan_columns, staged_rows
+from evergreen.ingest.stage import stage
 from evergreen.project.model import RepairPolicy, Source
 from evergreen.tables import columns, explained, kind, scan, write_query
-from evergreen.tables.parquet import file_scan
 from evergreen.tables.sql import identifier
 
 PART = "part-00000.parquet"
@@ -66,19 +65,9 @@ def stage_source(con: duckdb.DuckDBPyConnection, name: str, source: Source, scra
     if not staged:
         return None
     types, _ = unify(con, f"source {name}", staged)
-    return Staging(_raw(name, staged, types), staged[0].format)
-
-
-def _raw(name: str, staged: list[Staged], types: Mapping[str, str]) -> Raw:
-    """The staged rows; a JSON value of changing type is taken as its text."""
-    relation = file_scan([s.path for s in staged if s.path is not None], by_name=len(staged) > 1)
-    json = [c for c, t in types.items() if t.upper() == "JSON"]
-    if json:
-        texts = ", ".join(f"({identifier(c)} ->> '$') AS {identifier(c)}" for c in json)
-        relation = f"(SELECT * REPLACE ({texts}) FROM {relation})"
-    plain = {c: "VARCHAR" if c in json else t for c, t in types.items()}
-    all_text = any(s.format == "csv" for s in staged)
-    return Raw(name, relation, plain, frozenset(types if all_text else json))
+    paths = [s.path for s in staged if s.path is not None]
+    raw = staged_rows(name, paths, types, all_text=any(s.format == "csv" for s in staged))
+    return Staging(raw, staged[0].format)
 
 
 def text_findings(con: duckdb.DuckDBPyConnection, raw: Raw) -> dict[str, TextFinding]:

@@ -8,22 +8,14 @@ from typing import Any, Literal
 import duckdb
 
 from evergreen.errors import DataError
-from evergreen.tables.kinds import Kind, kind
+from evergreen.profile.model import FAMILIES, Family
+from evergreen.tables.kinds import kind
 from evergreen.tables.meta import read_meta
 from evergreen.tables.names import missing_column
 from evergreen.tables.parquet import columns, scan
 from evergreen.tables.sql import identifier
 
-Family = Literal["number", "boolean", "time", "text"]
-_FAMILIES: dict[Kind, Family] = {
-    "integer": "number",
-    "number": "number",
-    "boolean": "boolean",
-    "timestamp": "time",
-    "date": "time",
-    "text": "text",
-    "nested": "text",
-}
+_FAMILIES: Mapping[str, Family] = {**FAMILIES, "nested": "text"}
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,19 @@
 
 import duckdb
 
+from evergreen.labels.ledger import project_decisions
 from evergreen.project.check.look import Look
 from evergreen.project.check.sources import check_key, check_time
+from evergreen.project.paths import is_remote
 from evergreen.project.wording import Path, did_you_mean, listed, shown
 from evergreen.tables import identifier, kind
 
 
 def check_label(look: Look) -> None:
-    """Record what is wrong with the label, the entity, the time and the rows' key."""
+    """Record what is wrong with the label, the entity, the time, the rows' key and people's decisions."""
     project, label = look.project, look.project.label
+    if label.decisions and not is_remote(label.decisions):
+        look.told(("label", "decisions"), lambda: project_decisions(project))
     if label.source not in look.schemas:
         return
     places: list[tuple[Path, str]] = [(("entity", i), c) for i, c in enumerate(project.entity)]

@@ -40,8 +40,8 @@ class Look:
         return column in known
 
     def tell(self, where: Path, error: DataError) -> None:
-        """Record what ingestion would refuse; its own name for the source is the field already."""
-        place = re.sub(r"^(source [^,]+|sources\.\w+\.sql)(, )?", "", error.where)
+        """Record what a run would refuse; its own name for the place is the field already."""
+        place = re.sub(r"^(source [^,]+|sources\.\w+\.sql|label\.decisions)(, )?", "", error.where)
         found = f"{place}: {error.found}" if place else error.found
         self.document.add(where, found, error.expected or "data that can be used", error.remedy)
 

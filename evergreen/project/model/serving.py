@@ -44,6 +44,8 @@ class PredictionLog(Section):
         segment: Or when it has this size.
         queue: Requests that may wait to be written; what comes on top is dropped, and counted as dropped.
         flush: The most that kill -9 of the server loses.
+        spool: What may wait on the server's disk for a store that cannot be reached; past it nothing more is
+            recorded, and counted as dropped.
     """
 
     enabled: bool = True
@@ -54,6 +56,7 @@ class PredictionLog(Section):
     segment: Memory = "16MiB"
     queue: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
     flush: Duration = timedelta(milliseconds=200)
+    spool: Memory = "1GiB"
 
 
 class ServingCheck(Section):

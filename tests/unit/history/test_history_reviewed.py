@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from history_tables import project_of, write_tables
 
-from evergreen.errors import DataError
+from evergreen.errors import DataError, InputError
 from evergreen.history.build import build_training_set
 from evergreen.history.task import build_with_report
 from evergreen.labels.ledger import LabelDecision, project_ledger
@@ -59,5 +59,19 @@ def test_decisions_in_the_store_are_applied_without_asking(tmp_path):
     assert json.loads((tmp_path / "two" / "meta.json").read_text())["reviewed"]["changed"] == 1
     scored = build_with_report(
         settings(), tables, tmp_path / "three", tmp_path / "three.html", store=store, purpose="predict"
+    )
+    assert scored.rows == 4
+
+
+def test_decisions_that_the_project_names_must_be_there(tmp_path):
+    tables = write_tables(tmp_path / "tables", {"s": ROWS})
+    named, place = settings(), str(tmp_path / "mistyped.jsonl")
+    named = named.model_copy(update={"label": named.label.model_copy(update={"decisions": place})})
+    page = tmp_path / "page.html"
+    with pytest.raises(InputError, match=r"label\.decisions: nothing is at .*mistyped\.jsonl"):
+        build_with_report(named, tables, tmp_path / "made", page, store=str(tmp_path / "store"))
+    assert not (tmp_path / "made").exists() and "mistyped.jsonl" in page.read_text()
+    scored = build_with_report(
+        named, tables, tmp_path / "rows", page, store=str(tmp_path / "store"), purpose="predict"
     )
     assert scored.rows == 4

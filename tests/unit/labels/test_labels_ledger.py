@@ -5,11 +5,18 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labels_world import project
+from splits_world import project
 
 from evergreen.errors import DataError
 from evergreen.labels.apply import apply_decisions
-from evergreen.labels.ledger import LabelDecision, effective, open_ledger, parse_line, project_ledger
+from evergreen.labels.ledger import (
+    LabelDecision,
+    effective,
+    open_ledger,
+    parse_line,
+    project_decisions,
+    project_ledger,
+)
 from evergreen.tables import connect
 
 
@@ -48,6 +55,26 @@ def test_the_store_has_a_place_for_each_project_and_the_file_may_name_another(tm
     assert project_ledger(project(), str(tmp_path)).uri == f"{tmp_path}/labels/try/decisions.jsonl"
     named = project(label={"source": "s", "column": "y", "decisions": str(tmp_path / "x.jsonl")})
     assert project_ledger(named, "elsewhere").uri == str(tmp_path / "x.jsonl")
+
+
+def test_a_place_that_the_project_names_must_be_there_and_the_stores_own_need_not(tmp_path):
+    def named(path):
+        return project(label={"source": "s", "column": "y", "decisions": str(path)})
+
+    assert project_decisions(project(), str(tmp_path / "store")) == []
+    wrong, right = tmp_path / "decision.jsonl", tmp_path / "decisions.jsonl"
+    with pytest.raises(DataError, match=r"label\.decisions: nothing is at .*decision\.jsonl.*an empty file"):
+        project_decisions(named(wrong))
+    open_ledger(str(right)).append([decision(1)])
+    with pytest.raises(DataError, match=r"Did you mean `decisions\.jsonl`"):
+        project_decisions(named(wrong))
+    with pytest.raises(DataError, match=r"label\.decisions: nothing is at"):
+        project_decisions(named(tmp_path / "no folder" / "x.jsonl"))
+    with pytest.raises(DataError, match=r"label\.decisions: nothing is at"):
+        project_decisions(named(tmp_path))
+    assert project_decisions(named(right)) == [decision(1)]
+    wrong.touch()
+    assert project_decisions(named(wrong)) == []
 
 
 @pytest.mark.parametrize(

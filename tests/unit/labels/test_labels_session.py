@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
-from labels_world import project
+from splits_world import project
 from typer.testing import CliRunner
 
 from evergreen.cli.__main__ import run
@@ -131,6 +131,16 @@ def test_the_command_asks_keeps_and_tells(place, tmp_path):
     assert json.loads(told.stdout)["left"] == 2
     printed = CliRunner().invoke(app, ["labels", "export", "--from", out])
     assert printed.stdout.splitlines()[1].startswith("101,change,dog,cat,bob,")
+
+
+def test_export_refuses_a_place_where_nothing_is(tmp_path, capsys):
+    (tmp_path / "d.jsonl").touch()
+    assert run(["labels", "export", "--from", str(tmp_path / "dd.jsonl")]) == 2
+    assert "Did you mean `d.jsonl`" in capsys.readouterr().err
+    file = tmp_path / "project.yaml"
+    file.write_text(dump_project(project(label={"source": "s", "column": "y", "decisions": "mistyped"})))
+    assert run(["labels", "export", "--project", str(file)]) == 2
+    assert "label.decisions: nothing is at" in capsys.readouterr().err
 
 
 def test_a_project_says_where_decisions_are(place, tmp_path, capsys):

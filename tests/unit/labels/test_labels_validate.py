@@ -4,7 +4,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from labels_world import flipped, load, project, write_splits
+from labels_world import flipped, load
+from splits_world import project, write_splits
 
 from evergreen.decisions import read
 from evergreen.errors import DataError

@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from training_world import mixed, project, write_splits
+from splits_world import project
+from training_world import mixed, write_splits
 
 from evergreen.errors import DataError
 from evergreen.modeling.splitting.split import read_target

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
-from training_world import WEIRD, mixed, project, write_splits
+from splits_world import project
+from training_world import WEIRD, mixed, write_splits
 
 from evergreen.bundle.encode import encode_columns
 from evergreen.bundle.signature import Input, Signature

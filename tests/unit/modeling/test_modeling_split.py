@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from training_world import WEIRD, mixed, parts, project, write_training_set
+from splits_world import project
+from training_world import WEIRD, mixed, parts, write_training_set
 
 from evergreen.errors import DataError, InputError
 from evergreen.modeling.splitting.page import split_page

@@ -6,7 +6,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from training_world import project
+from splits_world import project
 
 from evergreen.errors import DataError
 from evergreen.modeling.tuning.charts import importances

@@ -1,7 +1,7 @@
 """Which task a label asks for."""
 
 import pytest
-from training_world import project
+from splits_world import project
 
 from evergreen.errors import DataError, InputError
 from evergreen.modeling.task import Target, resolve_target

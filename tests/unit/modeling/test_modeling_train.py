@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
-from training_world import WEIRD, mixed, parts, project, write_splits
+from splits_world import project
+from training_world import WEIRD, mixed, parts, write_splits
 
 from evergreen.bundle import load_bundle
 from evergreen.errors import InputError

@@ -9,7 +9,8 @@ import time
 
 import psutil
 import pytest
-from training_world import mixed, project, write_splits
+from splits_world import project
+from training_world import mixed, write_splits
 
 from evergreen.errors import InputError
 from evergreen.modeling.tuning.search import seed_of, trials_of

@@ -1,27 +1,15 @@
-"""Training sets and projects for the tests of split, tuning and training."""
+"""Training sets for the tests of split, tuning and training."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
+import splits_world
 
-from evergreen.modeling.splitting.split import split_training_set
 from evergreen.project.model import Project
 
 WEIRD = 'Größe "m²"'
-
-
-def project(**sections: Any) -> Project:
-    base = {
-        "name": "try",
-        "sources": {"s": {"path": "s.parquet"}},
-        "label": {"source": "s", "column": "y"},
-        "features": [{"name": "plain", "source": "s", "columns": "*"}],
-    }
-    return Project.model_validate({**base, **sections})
 
 
 def mixed(rows: int = 600, seed: int = 0) -> pd.DataFrame:
@@ -44,36 +32,21 @@ def mixed(rows: int = 600, seed: int = 0) -> pd.DataFrame:
     return table
 
 
-def write_training_set(folder: Path, table: pd.DataFrame, **meta: Any) -> Path:
-    """A training set as build_training_set leaves it; what is no key, entity, time or label is a feature."""
-    keys = {"entity": ["user"], "time": "when", "label": "y", "key": ["id"], **meta}
+def _roles(table: pd.DataFrame, meta: dict[str, Any]) -> dict[str, Any]:
+    """The roles of the columns of `mixed`, those that are there."""
+    keys = {"entity": ["user"], "time": "when", "key": ["id"], **meta}
     for name in ("entity", "key"):
         keys[name] = [c for c in keys[name] if c in table]
     keys["time"] = keys["time"] if keys["time"] in table else None
-    apart = {*keys["entity"], *keys["key"], keys["time"], keys["label"]}
-    features = [
-        {"name": c, "group": "plain", "type": _type(table[c]), "source": "s"} for c in table if c not in apart
-    ]
-    (folder / "data").mkdir(parents=True)
-    rows = table  # DuckDB finds it by this name
-    assert len(rows)
-    duckdb.sql("SELECT * FROM rows").write_parquet(str(folder / "data" / "part-00000.parquet"))
-    about = {"name": "try", "rows": len(table), "digest": "0" * 64, "version": 0, "features": features}
-    (folder / "meta.json").write_text(json.dumps({**about, "excluded": {}, **keys}))
-    return folder
+    return keys
 
 
-def _type(column: pd.Series) -> str:
-    if column.dtype == bool:
-        return "boolean"
-    return "number" if column.dtype.kind in "iuf" else "category"
+def write_training_set(folder: Path, table: pd.DataFrame, **meta: Any) -> Path:
+    return splits_world.write_training_set(folder, table, **_roles(table, meta))
 
 
 def write_splits(folder: Path, table: pd.DataFrame, settings: Project | None = None, **meta: Any) -> Path:
-    """The folder of `split_training_set`."""
-    training_set = write_training_set(folder / "training_set", table, **meta)
-    split_training_set(settings or project(), training_set, folder / "splits")
-    return folder / "splits"
+    return splits_world.write_splits(folder, table, settings, **_roles(table, meta))
 
 
 def parts(splits: Path) -> dict[str, pd.DataFrame]:

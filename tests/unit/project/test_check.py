@@ -92,6 +92,11 @@ CASES = {
         "line 16: label.column: no column 'retuned'; expected a column of 'orders': "
         "order_id, customer, placed, amount, country, returned, one, none or three. Did you mean `returned`?",
     ),
+    "no decisions where they are named": (
+        [('positive: "yes"', 'positive: "yes"\n  decisions: reviewed')],
+        "line 18: label.decisions: nothing is at FOLDER/reviewed; expected decisions as JSON lines. "
+        "While nothing is decided yet, leave it out or make an empty file there.",
+    ),
     "no entity column": (
         [("entity: customer", "entity: custmer")],
         "line 12: entity[0]: no column 'custmer'; expected a column of 'orders': "

@@ -156,6 +156,11 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(tmp_path: P
     (problem,) = raised.value.problems
     assert (problem.line, problem.field) == (4, "sources.orders.path")
     assert problem.suggestion == "Install it: pip install --no-deps no-such-data"
+    file.write_text(
+        RIGHT.replace("  source: orders\n", "  source: orders\n  decisions: package://no_such_data/d\n", 1)
+    )
+    with pytest.raises(ProjectError, match=r"label\.decisions: the Python package `no_such_data`"):
+        load_project(file)
 
 
 def test_a_dump_leaves_defaults_out_and_reads_back_equal() -> None:

@@ -1,5 +1,6 @@
 import pytest
-from selection_world import project, table, write_splits
+from selection_world import table
+from splits_world import project, write_splits
 
 
 @pytest.fixture(scope="session")

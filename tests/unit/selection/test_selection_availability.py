@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from selection_world import write_splits
+from splits_world import project, write_splits
 
 from evergreen.history.build import build_training_set
 from evergreen.ingest.ingest import ingest
@@ -22,8 +22,6 @@ def rows(count=400):
 
 
 def test_a_feature_that_died_before_the_test_is_found(tmp_path):
-    from selection_world import project
-
     table = rows()
     table["died"] = np.where(np.arange(400) < 270, table["a"], np.nan)
     table["sparse"] = np.where(np.arange(400) % 3 == 0, table["b"], np.nan)
@@ -34,8 +32,6 @@ def test_a_feature_that_died_before_the_test_is_found(tmp_path):
 
 
 def test_rows_without_a_time_say_nothing(tmp_path):
-    from selection_world import project
-
     table = rows().drop(columns="when")
     assert find_lacks(project(), write_splits(tmp_path, table), None) == []
 

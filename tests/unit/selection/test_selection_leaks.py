@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from selection_world import project, write_splits
 from sklearn import datasets
+from splits_world import project, write_splits
 
 from evergreen.modeling.selection import leak_shapes as shapes
 from evergreen.modeling.selection.alone import alone

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from selection_world import WEIRD, project, table, write_splits
+from selection_world import WEIRD, table
+from splits_world import project, write_splits
 
 from evergreen.errors import DataError, InputError
 from evergreen.modeling.selection import choose

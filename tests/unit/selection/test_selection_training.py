@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from selection_world import project
+from splits_world import project
 
 from evergreen.bundle.load import load_bundle
 from evergreen.errors import InputError

@@ -22,7 +22,8 @@ def spectrum(sizes) -> Spectrum:
 def test_wilson_is_scipys(successes, rows, confidence):
     successes = min(successes, rows)
     theirs = binomtest(successes, rows).proportion_ci(confidence, method="wilson")
-    assert wilson(successes, rows, quantile((1 + confidence) / 2)) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    ours = wilson(successes, rows, quantile((1 + confidence) / 2))
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
@@ -43,7 +44,8 @@ def test_more_rows_tell_smaller_losses():
     assert 9 < few / many < 11
     assert detectable(metric_error("binary", 100, 0.2), looks=20) > few
     assert metric_error("binary", 100, 0.001) is None and metric_error("regression", 1, None) is None
-    assert auc_error(50, 50, AUC_ASSUMED) == pytest.approx(0.048836, abs=1e-6)  # by the paper's formula, worked by hand
+    # By the paper's formula, worked by hand.
+    assert auc_error(50, 50, AUC_ASSUMED) == pytest.approx(0.048836, abs=1e-6)
     assert two_rates(0, 10, 0, 10) == 1.0
 
 
