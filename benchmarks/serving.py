@@ -1,257 +1,200 @@
-"""Latency of the model server under an open-loop load: server on one core, load from the other.
+"""The model server beside its peers, under an open-loop load: server on one core, load from another.
 
-    python benchmarks/serving.py [--model logistic|forest] [--rate 500 --rate 1000] [--seconds 10]
+    python benchmarks/serving.py [--quick] [--peers all|none|mlserver,fastapi] [--json FILE]
 
-Requests leave at fixed times whatever the answers do, and latency counts from the moment a request was due
-(no coordinated omission). `limit` is a bare granian + ONNX Runtime handler without validation, metrics or
-limits: what the parts can do at best. Both targets get each rate in turn.
+Contenders, each with one worker, single rows, the same scikit-learn pipelines:
+
+- `evergreen`: the model server with validation, metrics and the prediction log.
+- `mlserver`, `kserve`, `bentoml`, `fastapi` (with uvicorn): as their documentation shows; in environments of
+  their own under `--envs`, made by venv and pip when first needed (versions: benchmarks/serving_world.py).
+- `limit`: a bare granian + ONNX Runtime handler without any of that: what the parts can do at best.
+
+Models: imputer, scaler and logistic regression; the same with a random forest of 100 trees. Before a server
+is measured, its answers are compared with what its model says. Rounds are interleaved: every contender gets
+a rate in turn, and the others stand still meanwhile (SIGSTOP). Latency counts from the moment at which a
+request was due, and a request without a good answer is slower than any other. A rate at which less than half
+was answered is not exceeded, and one at which not all was answered is not measured again. Then the highest
+rate that each keeps up with is searched: everything answered, p99 at most 50 ms. Last, what a shadow that
+takes 200 ms does to the clients of the router (`--skip-shadow` leaves it out).
+
+Runs in which the generator was late, or others used the server's core, are repeated, and marked when that
+did not help. Nothing here fails for being slow. Needs two cores and Linux.
 """
 
 import argparse
-import asyncio
-import json
 import os
-import subprocess
+import platform
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
+from typing import Any
 
-COLUMNS = 10
-HEADERS = (
-    "server", "requests/s", "answered", "errors", "p50 ms", "p99 ms", "max ms", "CPU ms/request", "RSS MiB",
-)  # fmt: skip
+sys.path.remove(str(Path(__file__).resolve().parent))  # its profile.py is not Python's
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks import serving_contenders as contenders
+from benchmarks import serving_shadow
+from benchmarks.serving_contenders import Contender
+from benchmarks.serving_rounds import Bench
+from benchmarks.serving_servers import Running, cores, free_ports, started
+from benchmarks.serving_table import Found, as_json, rates_table, summary, throughput_table
+from benchmarks.serving_world import MODELS, PEERS, PINS, World, environment_of, make_world, train_peer
 
-def make_bundle(folder: Path, model: str) -> None:
-    """Imputer, scaler and a classifier over ten numeric columns, saved as a real bundle."""
-    import numpy as np
-    import pandas as pd
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    from evergreen.bundle import Input, Signature, save_bundle
-    from evergreen.bundle.save import Companions
-
-    rng = np.random.default_rng(17)
-    table = pd.DataFrame(rng.normal(size=(2000, COLUMNS)), columns=range(COLUMNS))
-    label = (table.sum(axis=1) + rng.normal(size=len(table)) > 0).astype(int)
-    estimators = {
-        "logistic": LogisticRegression(),
-        "forest": RandomForestClassifier(100, max_depth=8, random_state=17),
-    }
-    fitted = make_pipeline(SimpleImputer(), StandardScaler(), estimators[model]).fit(table, label)
-    inputs = tuple(Input(f"f{k}", "number") for k in range(COLUMNS))
-    signature = Signature("binary", inputs, classes=("no", "yes"), positive="yes")
-    columns = {f"f{k}": table[k].to_numpy() for k in range(COLUMNS)}
-    saved = save_bundle(folder, fitted, signature, Companions("A benchmark.", None, None, {}), columns)
-    if saved.engine != "onnx":
-        raise SystemExit(f"the graph did not pass the parity gate: {saved.parity.reason}")
+ENVIRONMENTS = Path.home() / ".cache" / "evergreen-bench" / "serving"
 
 
-def run_limit(bundle: Path, port: int) -> None:
-    """The bare handler."""
-    import msgspec
-    import numpy as np
-    import onnxruntime
-    from granian.server.embed import Server
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession((bundle / "model.onnx").read_bytes(), options)
-    output = session.get_outputs()[-1].name
-
-    async def app(scope, protocol):
-        request = msgspec.json.decode(await protocol()) if scope.method == "POST" else {"inputs": []}
-        feed = {
-            f"c{k}": np.array(t["data"], dtype=np.float32).reshape(-1, 1)
-            for k, t in enumerate(request["inputs"])
-        }
-        answer = session.run([output], feed)[0].tolist() if feed else []
-        protocol.response_bytes(200, [("content-type", "application/json")], msgspec.json.encode(answer))
-
-    server = Server(app, "127.0.0.1", port, interface="rsgi", http="1", websockets=False, backpressure=8192)
-    asyncio.run(server.serve())
+    models: tuple[str, ...]
+    rates: tuple[float, ...]
+    rounds: int
+    seconds: float
+    repeats: int
+    step: float
+    shadow_pairs: int
 
 
-@dataclass
-class Result:
-    """Latencies in seconds by the moment a request was due; errors are answers other than 200."""
-
-    latencies: list[float] = field(default_factory=list)
-    errors: int = 0
-    sent: int = 0
+FULL = Plan(MODELS, (250.0, 500.0, 1000.0), 3, 2.0, 40, 1.08, 8)
+QUICK = Plan(("logistic",), (500.0, 1000.0), 1, 1.5, 5, 1.25, 3)
 
 
-class Connection(asyncio.Protocol):
-    """A kept-alive HTTP/1.1 connection with one request at a time."""
-
-    def __init__(self, load: "Load") -> None:
-        self.load, self.buffer, self.due = load, b"", 0.0
-
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def send(self, due: float) -> None:
-        self.due, self.buffer = due, b""
-        self.transport.write(self.load.request)
-
-    def data_received(self, data):
-        self.buffer += data
-        head, found, body = self.buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        if len(body) >= length:
-            self.load.answered(self, head.startswith(b"HTTP/1.1 200"))
-
-    def connection_lost(self, error):
-        self.load.lost(self)
-
-
-class Load:
-    """Sends one request at a fixed rate, over as many connections as that takes."""
-
-    def __init__(self, port: int, request: bytes) -> None:
-        self.port, self.request = port, request
-        self.idle: list[Connection] = []
-        self.busy: set[Connection] = set()
-        self.waiting: list[float] = []
-        self.result = Result()
-
-    async def connect(self, count: int) -> None:
-        loop = asyncio.get_running_loop()
-        for _ in range(count):
-            _, connection = await loop.create_connection(lambda: Connection(self), "127.0.0.1", self.port)
-            self.idle.append(connection)
-
-    def answered(self, connection: Connection, good: bool) -> None:
-        self.result.latencies.append(time.perf_counter() - connection.due)
-        self.result.errors += not good
-        if self.waiting:
-            connection.send(self.waiting.pop(0))
-        else:
-            self.busy.discard(connection)
-            self.idle.append(connection)
-
-    def lost(self, connection: Connection) -> None:
-        self.result.errors += connection in self.busy
-        self.busy.discard(connection)
-
-    async def run(self, rate: int, seconds: float) -> Result:
-        self.result = Result()
-        begun = time.perf_counter() + 0.05
-        for k in range(int(rate * seconds)):
-            due = begun + k / rate
-            while time.perf_counter() < due:
-                await asyncio.sleep(0)
-            self.result.sent += 1
-            if self.idle:
-                connection = self.idle.pop()
-                self.busy.add(connection)
-                connection.send(due)
-            else:
-                self.waiting.append(due)
-        deadline = time.perf_counter() + 5
-        while (self.busy or self.waiting) and time.perf_counter() < deadline:
-            await asyncio.sleep(0.01)
-        return self.result
-
-
-def http_request(path: str, body: bytes) -> bytes:
-    """The bytes of a POST."""
-    return f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-async def measure(name: str, pid: int, port: int, path: str, rates: list[int], seconds: float) -> None:
-    tensors = [{"name": f"f{k}", "shape": [1], "datatype": "FP32", "data": [0.1 * k]} for k in range(COLUMNS)]
-    load = Load(port, http_request(path, json.dumps({"inputs": tensors}).encode()))
-    await load.connect(64)
-    await load.run(200, 1)
-    for rate in rates:
-        before = cpu_seconds(pid)
-        result = await load.run(rate, seconds)
-        used = cpu_seconds(pid) - before
-        ordered = sorted(result.latencies) or [float("nan")]
-        share = len(ordered) / result.sent
-        p50, p99 = (1000 * ordered[min(len(ordered) - 1, int(len(ordered) * q))] for q in (0.5, 0.99))
-        cells = [
-            name, rate, f"{share:.1%}", result.errors,
-            f"{p50:.2f}", f"{p99:.2f}", f"{1000 * ordered[-1]:.1f}",
-            f"{1000 * used / max(1, result.sent):.2f}", f"{resident(pid):.0f}",
-        ]  # fmt: skip
-        print(f"| {' | '.join(map(str, cells))} |", flush=True)
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a process, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident(pid: int) -> float:
-    """Resident memory in MiB."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def wait_ready(process: subprocess.Popen, port: int) -> None:
-    import http.client
-
-    deadline = time.time() + 60
-    while time.time() < deadline and process.poll() is None:
+def prepare(names: Sequence[str], root: Path, world: World) -> tuple[dict[str, Any], dict[str, str]]:
+    """The peers' environments and models; those that cannot be had, and why."""
+    ready, unavailable = {}, {}
+    for name in names:
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-            connection.request("GET", "/v2/health/ready")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("the server did not become ready")
+            python = environment_of(name, root)
+            ready[name] = (python, train_peer(name, python, world))
+        except (RuntimeError, OSError) as error:
+            unavailable[name] = str(error)
+    return ready, unavailable
 
 
-def main() -> None:
+def line_up(world: World, model: str, peers: dict[str, Any]) -> list[Contender]:
+    """Every contender for one model."""
+    log = world.folder / f"log-{model}" if contenders.has_log() else None
+    first, second = free_ports(2)
+    listed = [contenders.ours(world, model, first, log), contenders.limit(world, model, second)]
+    for name, (python, expected) in peers.items():
+        listed.append(contenders.peer(name, python, world, model, free_ports(3), expected[model]))
+    return listed
+
+
+def compete(listed: Sequence[Contender], plan: Plan, bench: Bench) -> Found:
+    """Start every contender, measure the rates in interleaved rounds, then search the throughput."""
+    found = Found()
+    with ExitStack() as stack:
+        servers: list[Running] = []
+        for contender in listed:
+            try:
+                servers.append(stack.enter_context(started(contender, bench.core)))
+            except RuntimeError as error:
+                found.unavailable[contender.name] = str(error)
+        found.runs = {(s.contender.name, rate): [] for s in servers for rate in plan.rates}
+        for k in range(plan.rounds):
+            turned = servers[k % len(servers) :] + servers[: k % len(servers)]
+            for rate in plan.rates:
+                for server in turned:
+                    _one(found, server, rate, bench)
+        for server in servers:
+            with server.awake():
+                found.throughput[server.contender.name] = bench.throughput(
+                    server, _guess(found, server, plan)
+                )
+    return found
+
+
+def _one(found: Found, server: Running, rate: float, bench: Bench) -> None:
+    """One contender's turn at one rate; not when a lower rate was far too much, or this one was before."""
+    name = server.contender.name
+    runs = found.runs[name, rate]
+    lower = [run for (who, r), done in found.runs.items() if who == name and r < rate for run in done if run]
+    hopeless = any(run.answered < 0.5 for run in lower) or any(r is None or r.answered < 1 for r in runs)
+    if hopeless:
+        runs.append(None)
+        return
+    print(f"{name} at {rate:g}/s", file=sys.stderr, flush=True)
+    with server.awake():
+        runs.append(bench.run(server, rate))
+
+
+def _guess(found: Found, server: Running, plan: Plan) -> float:
+    """A first rate for the search: most of what the CPU time of a request allows."""
+    known = [
+        found.middle(server.contender.name, rate, "cpu")
+        for rate in plan.rates
+        if any(found.runs[server.contender.name, rate])
+    ]
+    usable = [cpu for cpu in known if cpu > 0]
+    return 800 / min(usable) if usable else median(plan.rates)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    info = Path("/proc/cpuinfo")
+    names = [x.partition(":")[2].strip() for x in info.read_text().splitlines() if x.startswith("model name")]
+    return {"cpu": names[0] if names else "", "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", choices=["logistic", "forest"], default="logistic")
-    parser.add_argument("--rate", type=int, action="append")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--port", type=int, default=21080)
-    parser.add_argument("--limit", nargs=2, metavar=("BUNDLE", "PORT"), help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="one model, one round, short runs")
+    parser.add_argument("--peers", default="all", help=f"all, none, or of {', '.join(PEERS)}")
+    parser.add_argument("--model", choices=MODELS, action="append", help="only this model")
+    parser.add_argument("--rate", type=float, action="append", help="instead of 250, 500 and 1000 a second")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="of one run at one rate")
+    parser.add_argument("--envs", type=Path, default=ENVIRONMENTS, help="where the peers' environments are")
+    parser.add_argument("--json", type=Path, help="write everything that was measured to this file")
+    parser.add_argument("--skip-shadow", action="store_true")
     given = parser.parse_args()
-    if given.limit:
-        run_limit(Path(given.limit[0]), int(given.limit[1]))
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        bundle = Path(temporary) / "bundle"
-        make_bundle(bundle, given.model)
-        ours = ["-m", "evergreen.serving", "bench", "--bundle", str(bundle), "--port", str(given.port)]
-        limit = [__file__, "--limit", str(bundle), str(given.port + 1)]
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[0]})
-        quiet = subprocess.DEVNULL
-        servers = [subprocess.Popen([sys.executable, *c], stdout=quiet, stderr=quiet) for c in (ours, limit)]
-        os.sched_setaffinity(0, {cores[-1]})
-        try:
-            print(f"| {' | '.join(HEADERS)} |\n|{'---|' * len(HEADERS)}", flush=True)
-            names, ports = (f"evergreen, {given.model}", "limit"), (given.port, given.port + 1)
-            targets = list(zip(names, servers, ports, strict=True))
-            for _, process, port in targets:
-                wait_ready(process, port)
-            for rate in given.rate or [500, 1000]:
-                for name, process, port in targets:
-                    asyncio.run(
-                        measure(name, process.pid, port, "/v2/models/bench/infer", [rate], given.seconds)
-                    )
-        finally:
-            for process in servers:
-                process.terminate()
-            for process in servers:
-                process.wait(30)
+    given.peers = {"all": list(PEERS), "none": []}.get(given.peers, given.peers.split(","))
+    if unknown := set(given.peers) - set(PEERS):
+        parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+    return given
+
+
+def main() -> None:
+    """Measure and print."""
+    given = parse()
+    plan = QUICK if given.quick else FULL
+    chosen = {
+        "models": given.model, "rates": given.rate, "rounds": given.rounds, "seconds": given.seconds,
+    }  # fmt: skip
+    plan = replace(plan, **{k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items() if v})
+    server_core, load_core = cores()
+    models: dict[str, Found] = {}
+    with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as temporary:
+        world = make_world(Path(temporary))
+        peers, unavailable = prepare(given.peers, given.envs, world)
+        os.sched_setaffinity(0, {load_core})
+        print(f"{machine()}; one run: {plan.seconds:g} s, rounds: {plan.rounds}")
+        print(f"prediction log of evergreen: {'on' if contenders.has_log() else 'not in this tree yet'}")
+        for model in plan.models:
+            bench = Bench(server_core, plan.seconds, plan.repeats // len(plan.models), plan.step)
+            found = models[model] = compete(line_up(world, model, peers), plan, bench)
+            found.unavailable |= unavailable
+            print(f"\n## {model}\n\n{rates_table(found)}\n\n{throughput_table(found)}\n")
+            for name, value in summary(found).items():
+                print(f"- {name}: {value:.2f}")
+            for name, why in found.unavailable.items():
+                print(f"- {name} could not be had: {why}")
+            sys.stdout.flush()
+        shadow = None if given.skip_shadow else serving_shadow.measure(world, server_core, plan.shadow_pairs)
+    if shadow:
+        print(f"\n## A shadow that takes 200 ms\n\n{serving_shadow.text(shadow)}")
+    if given.json:
+        settings = {"machine": machine(), "plan": vars(plan), "pins": {name: PINS[name] for name in peers}}
+        given.json.write_text(as_json(settings, models, shadow))
 
 
 if __name__ == "__main__":

@@ -129,6 +129,11 @@ class Bundle:
         prediction: Prediction = self._runner.run(arrays, rows)
         return prediction
 
+    def run_block(self, block: np.ndarray) -> Prediction:
+        """As `run`, for a model without text: the columns as one block [columns, rows] of doubles."""
+        prediction: Prediction = self._runner.run_block(block)
+        return prediction
+
 
 def _joined(signature: Signature, pieces: Sequence[Prediction]) -> Prediction:
     if len(pieces) == 1:

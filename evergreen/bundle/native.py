@@ -162,7 +162,14 @@ class NativeEngine:
 
     def run(self, arrays: Sequence[np.ndarray], rows: int) -> Prediction:
         """Predict `rows` rows."""
-        table = _matrix(arrays) if rows <= self._FEW else _frame(arrays)
+        return self._run(_matrix(arrays) if rows <= self._FEW else _frame(arrays), rows)
+
+    def run_block(self, block: np.ndarray) -> Prediction:
+        """Predict the columns of a block [columns, rows] of doubles; for models without text."""
+        rows = block.shape[1]
+        return self._run(block.T if rows <= self._FEW else _frame(list(block)), rows)
+
+    def _run(self, table: Any, rows: int) -> Prediction:
         limit = 1 if rows <= self._FEW else None
         import sklearn
 

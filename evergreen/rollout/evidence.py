@@ -1,4 +1,4 @@
-"""What is known about a rollout: counts from the routers, and what the prediction log says about users and pairs.
+"""What is known about a rollout: counts from the routers; users and pairs from the prediction log.
 
 Everything here is a sum, so that evidence of routers, servers and times adds up exactly.
 """
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 RATES = ("errors", "latency", "empty_outputs", "missing_inputs")
 LATENCY_EDGES = (
-    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0,
-    2.0, 5.0,
+    0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75,
+    1.0, 2.0, 5.0,
 )  # fmt: skip
 """Upper edges of the latency counts, seconds; one more count is for what is slower than the last."""
 
@@ -79,8 +79,8 @@ class StepEvidence:
 class UserMoments:
     """Sums over the users of one arm, for a ratio y/n by user and a covariate from before they were exposed.
 
-    `y` is what the user's events add up to, `n` the user's requests (1 for a metric by user), `x` the same ratio
-    of the user before the rollout was live, of those `covered` users for whom it is known (0 for the others).
+    `y` is what the user's events add up to, `n` the user's requests (1 for a metric by user), `x` the same
+    ratio of the user before the rollout was live, of the `covered` users for whom it is known (else 0).
     """
 
     users: int = 0
@@ -103,7 +103,8 @@ class Pairs:
 
     Attributes:
         pairs: Joined by request id (and row).
-        disagreements: With different predictions; for numbers: that differ by more than 1 % of the baseline's scale.
+        disagreements: With different predictions; for numbers: that differ by more than 1 % of the
+            baseline's scale.
         score: Sum and sum of squares of candidate minus baseline score.
         seconds: Sum and sum of squares of candidate minus baseline latency, by the servers' clocks.
         failures: Copies that the candidate answered with an error or an empty output.
@@ -132,11 +133,11 @@ class UserEvidence:
     """What the prediction log and the outcomes say, up to their offsets.
 
     Attributes:
-        exposed: First exposures by arm (users, each counted once, by the arm that answered first), of the present
-            stage's share.
+        exposed: First exposures by arm (users, each counted once, by the arm that answered first), of the
+            present stage's share.
         exposed_share: The share, in percent, that `exposed` was counted under.
         metrics: By metric (a mean guardrail's or success metric's event) and arm.
-        switched: Users who saw both arms while the share only grew from the candidate's view: they flipped back.
+        switched: Users who saw the baseline after the candidate while the share did not fall.
         pairs: Of the present shadow or dark stage.
         outputs: Of the present stage.
     """
@@ -156,7 +157,8 @@ class Evidence:
     Attributes:
         steps: By stage, in the order they were passed; the last one is the present stage.
         users: From the prediction log.
-        queries: The last value of each Prometheus query; None where there was none (no data, NaN, not reachable).
+        queries: The last value of each Prometheus query; None where there was none (no data, NaN, not
+            reachable).
         offsets: What was read: `router/<id>` → seq, `predictions/<writer>` → seq, `outcomes/<writer>` → seq.
         state: Where the sums by user are kept (a key in the store); empty while there are none.
         looks: Of the present experiment: the looks that were taken: users, z by success metric.

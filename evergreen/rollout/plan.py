@@ -40,7 +40,8 @@ class RoutePlan:
         slo: Seconds; an answer that takes longer counts as slow.
         window: Seconds; a user counts as harmed at most once in it.
         timeout: Seconds that an answer by the candidate may take before the baseline answers instead.
-        dead_man: Seconds without a heartbeat after which the router goes back to the baseline by itself; 0: never.
+        dead_man: Seconds without a heartbeat after which the router goes back to the baseline by itself; 0:
+            never.
     """
 
     model: str

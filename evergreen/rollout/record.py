@@ -13,11 +13,16 @@ Phase = Literal[
     "launched", "rolling_back", "rolled_back", "aborted", "superseded", "failed",
 ]  # fmt: skip
 ENDED: frozenset[str] = frozenset({"launched", "rolled_back", "aborted", "superseded", "failed"})
-"""`starting`: the candidate's servers come up. `running`: a stage is under way. `paused`: a person stopped it.
-`held`: a guardrail or a stage's end stopped it. `launching`: the baseline alias moves. `soaking`: launched, the old
-baseline still ready. `rolling_back`: weight 0 is being confirmed. The rest are final (ENDED)."""
+"""The phases that are final.
+
+`starting`: the candidate's servers come up. `running`: a stage is under way. `paused`: a person stopped it.
+`held`: a guardrail or a stage's end stopped it. `launching`: the baseline alias moves. `soaking`: launched,
+the old baseline still ready. `rolling_back`: weight 0 is being confirmed.
+"""
 
 Order = Literal["pause", "resume", "promote", "abort", "roll_back"]
+Waits = Literal["", "evidence", "time", "disturbed"]
+"""What a held rollout waits for: clean evidence, or a person; past its time, or disturbed, a person only."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class Verdict:
     """What follows from the evidence.
 
     Attributes:
-        kind: `promote`: go on to the next stage; `hold`: stay; `stop`: stay, and wait for a person; `roll_back`.
+        kind: `promote`: go on to the next stage; `hold`: stay; `stop`: stay, and wait for a person;
+            `roll_back`.
         reason: One sentence for people.
         checks: Every check with what was observed and its interval; `gate` is `rollout`.
     """
@@ -56,6 +62,14 @@ class Event:
     who: str
     reason: str
     generation: int = 0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """From this generation on the plan is that of this stage."""
+
+    generation: int
+    stage: int
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,14 @@ class RolloutRecord:
         heartbeat: When a controller last looked.
         holder: The controller that last looked.
         metadata: What a pipeline wants to find again, such as its run id.
+        direct: Without stages: a first deployment, or the way back to `previous`.
+        waits: What a held rollout waits for.
+        ends: The phase that a rollback under way ends in.
+        marks: Which generations belong to which stage, oldest first.
+        replaced: The rollout that took the model's plan over; from then on this record's plan never changes.
+        settled: Nothing is left to do for it: servers removed, records shipped.
+        decided: How many decisions were taken; the number of the last one.
+        outbox: Decisions that are not in the object store yet.
     """
 
     id: str
@@ -107,6 +129,14 @@ class RolloutRecord:
     heartbeat: float = 0.0
     holder: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    direct: bool = False
+    waits: Waits = ""
+    ends: Phase | None = None
+    marks: tuple[Mark, ...] = ()
+    replaced: str = ""
+    settled: bool = False
+    decided: int = 0
+    outbox: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def ended(self) -> bool:

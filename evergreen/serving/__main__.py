@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_FOLLOW_SECONDS = 2.0
 
 
-def main() -> int:
-    """Serve until stopped; returns the exit code."""
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m evergreen.serving", description=__doc__)
     parser.add_argument("model", help="such as coupons@baseline or coupons@3; with --bundle only a name")
     origin = parser.add_mutually_exclusive_group(required=True)
@@ -17,19 +17,46 @@ def main() -> int:
     origin.add_argument("--bundle", type=Path, help="a bundle's folder, to be served without a registry")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
-    given = parser.parse_args()
+    settings = parser.add_mutually_exclusive_group()
+    settings.add_argument("--project", type=Path, help="take the section `serving` of this project file")
+    settings.add_argument(
+        "--settings", type=Path, help="a file with that section as JSON; else EVERGREEN_SERVING holds it"
+    )
+    parser.add_argument(
+        "--follow", type=float, nargs="?", const=_FOLLOW_SECONDS, metavar="SECONDS",
+        help="look at the alias every so many seconds, and swap when it has moved",
+    )  # fmt: skip
+    parser.add_argument(
+        "--drain-delay", type=float, default=0.0, metavar="SECONDS",
+        help="after SIGTERM go on answering for so long, with readiness false",
+    )  # fmt: skip
+    parser.add_argument(
+        "--log-spool", type=Path, metavar="DIR", help="write a prediction log, kept here first"
+    )
+    parser.add_argument("--log-store", default="", metavar="URI", help="ship it there instead of to --store")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Serve until stopped; returns the exit code."""
+    given = _arguments()
     # Numerical libraries read these once, at import: one request must not take every core.
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     from evergreen import log
     from evergreen.errors import EvergreenError
-    from evergreen.serving.server import serve, serve_bundle
+    from evergreen.serving.server import Options, serve, serve_bundle
+    from evergreen.serving.settings import read_settings
 
     log.configure()
     try:
+        options = Options(
+            read_settings(given.project, given.settings), given.follow, given.drain_delay, given.log_spool,
+            given.log_store,
+        )  # fmt: skip
         if given.bundle:
-            serve_bundle(given.bundle, given.model, host=given.host, port=given.port)
+            serve_bundle(given.bundle, given.model, host=given.host, port=given.port, options=options)
         else:
-            serve(given.model, given.store, host=given.host, port=given.port)
+            serve(given.model, given.store, host=given.host, port=given.port, options=options)
     except EvergreenError as error:
         print(str(error), file=sys.stderr, flush=True)
         return error.exit_code

@@ -1,53 +1,37 @@
-"""The model server's HTTP application (RSGI): routes, limits, errors. No web framework: seven routes."""
+"""The model server's HTTP application (RSGI): what becomes of a request. No web framework: eleven routes."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from granian.rsgi import ProtocolClosed, ProtocolError
 
 from evergreen import __version__, log
-from evergreen.bundle.signature import Prediction
-from evergreen.errors import InputError
+from evergreen.serving import answers, callers
 from evergreen.serving import metrics as measures
+from evergreen.serving.answers import Answer, Work
+from evergreen.serving.binary import HEADER as JSON_LENGTH
+from evergreen.serving.body import Bodies
+from evergreen.serving.lines import BoundedLog
 from evergreen.serving.model import ServedModel
-from evergreen.serving.protocol import Refusal, decode_infer, decode_rows, encode, error_body
+from evergreen.serving.protocol import Refusal, encode, error_body
+from evergreen.serving.routes import Route, find, unknown_version
+from evergreen.serving.settings import Limits, Policy
+from evergreen.serving.users import user_key
+
+if TYPE_CHECKING:
+    from evergreen.serving.predictions.entry import Served
+    from evergreen.serving.predictions.logger import PredictionLogger
+
+__all__ = ["App", "Limits", "Policy"]
 
 _log = log.get(__name__)
-_JSON = "application/json"
 _CLIENT_GONE = 499  # what nginx calls it; nobody is there to read an answer
-_INLINE_SECONDS = 0.005
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one server takes.
-
-    Attributes:
-        body: Bytes of a request's body.
-        rows: Rows of a request.
-        in_flight: Prediction requests at the same time; the next one is answered with 503.
-        body_seconds: How long a body may take to arrive.
-    """
-
-    body: int = 16 * 1024 * 1024
-    rows: int = 10_000
-    in_flight: int = 256
-    body_seconds: float = 20.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer."""
-
-    status: int
-    body: bytes
-    content_type: str = _JSON
-    headers: tuple[tuple[str, str], ...] = ()
+_INLINE_SECONDS, _INLINE_BYTES = 0.005, 16_384
+_EXTENSIONS = ["binary_tensor_data", "model_repository_index", "rows", "outcomes"]
+T = TypeVar("T")
 
 
 class App:
@@ -56,24 +40,41 @@ class App:
     Args:
         name: The model's name.
         limits: What is refused.
+        policy: Which header names the user.
+        predictions: The prediction log; None for none.
+        salt: Of the users' keys.
     """
 
-    def __init__(self, name: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        name: str,
+        limits: Limits,
+        policy: Policy | None = None,
+        predictions: "PredictionLogger | None" = None,
+        salt: str = "",
+    ) -> None:
         self.name, self.limits = name, limits
         self.model: ServedModel | None = None
         self.draining = False
         self.in_flight = 0
-        self.metrics = measures.Metrics(name)
+        self.metrics = measures.Metrics(name, lambda: self.in_flight)
+        self._user_header, self._salt = (policy or Policy()).user_header, salt
+        self._predictions = predictions
+        if predictions is not None:
+            self.metrics.watch_log(predictions)
+        self._bodies = Bodies(limits)
+        self._hot = {f"/v2/models/{name}/{action}": Route(action) for action in ("infer", "rows")}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="predict")
+        self._accesses, self._refusals = BoundedLog(_log, 0.2), BoundedLog(_log, 2, burst=10)
 
     def serve(self, model: ServedModel | None) -> None:
-        """Make a loaded and warmed-up model the one that answers."""
+        """Make a loaded and warmed-up model the one that answers; what is at work keeps the old one."""
         self.model = model
         self.metrics.serving(model.identity if model else None)
 
     @property
     def ready(self) -> bool:
-        """Whether predictions are answered."""
+        """Whether predictions are answered, and shall be sent here."""
         return self.model is not None and not self.draining
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
@@ -81,204 +82,194 @@ class App:
         if scope.proto != "http":
             protocol.close(404)
             return
-        route, request_id = "other", ""
+        route = self._hot.get(scope.path)
+        if route is not None and scope.method == "POST":
+            await self._prediction(route, scope.headers, protocol)
+        else:
+            await self._other(scope, protocol)
+
+    async def _prediction(self, route: Route, headers: Any, protocol: Any) -> None:
+        """Answer a prediction request, or say why not."""
+        begun = time.perf_counter()
+        request_id, arm = callers.request_id(headers.get(callers.ID_HEADER)), callers.arm(headers)
+        model, work = self.model, None
+        self.in_flight += 1
         try:
-            route, handler = self._route(scope.method, scope.path)
-            if route in ("infer", "rows"):
-                request_id = _request_id(scope.headers.get("x-request-id"))
-                answer = await self._prediction(route, scope, protocol)
+            model = self._admit(route)
+            body = await self._bodies.read(headers, protocol)
+            json_length = headers.get(JSON_LENGTH)
+            if len(body) > _INLINE_BYTES:
+                work = await self._elsewhere(
+                    begun, lambda: answers.compute(model, route.action, body, json_length)
+                )
             else:
-                answer = handler()
+                given = answers.decode(model, route.action, body, json_length)
+                if model.expected_seconds(given.read.rows) <= _INLINE_SECONDS:
+                    work = answers.finish(model, given)
+                else:
+                    work = await self._elsewhere(begun, lambda: answers.finish(model, given))
+            answer = answers.success(work)
         except Refusal as refusal:
-            self.metrics.refused(refusal.reason)
-            answer = _error(refusal)
+            answer = self._refused(route, refusal, request_id, arm)
         except (ProtocolClosed, ProtocolError):
-            self.metrics.answered(route, _CLIENT_GONE)
+            self.metrics.answered(route.action, _CLIENT_GONE)
             return
         except Exception:  # noqa: BLE001 - the server must answer, whatever happens; the log has the trace
-            _log.exception("request failed", extra={"route": route, "request_id": request_id})
-            answer = Answer(500, error_body("internal error; the server's log says more"))
-        headers = [("content-type", answer.content_type), *answer.headers]
-        if request_id:
-            headers.append(("x-request-id", request_id))
-        if self.draining:
-            headers.append(("connection", "close"))
-        self.metrics.answered(route, answer.status)
-        protocol.response_bytes(answer.status, headers, answer.body)
+            answer = _failed(route, request_id)
+        finally:
+            self.in_flight -= 1
+        sent = [("content-type", answer.content_type), (callers.ID_HEADER, request_id), *answer.headers]
+        if model is not None:
+            sent.append((answers.MODEL_HEADER, model.ref))
+        if work is not None:
+            sent.append((answers.FLAGS_HEADER, work.flags))
+        self._send(protocol, answer, sent)
+        seconds = time.perf_counter() - begun
+        self.metrics.answered(route.action, answer.status)
+        if model is not None:
+            self.metrics.predicted(model.identity.version, arm, answer.status)
+            if work is not None:
+                self._measure(work, arm, seconds)
+            if self._predictions is not None and answer.status in (200, 400):
+                user = user_key(headers.get(self._user_header), self._salt)
+                who = (request_id, user, arm)
+                self._predictions.record(_served(model, who, work, answer.status, seconds))
+        if self._accesses.takes():
+            self._accesses.write(
+                "request", route=route.action, status=answer.status, request_id=request_id, arm=arm,
+                seconds=round(seconds, 6), rows=work.read.rows if work else 0,
+            )  # fmt: skip
 
-    def _route(self, method: str, path: str) -> tuple[str, Callable[[], Answer]]:
-        """The route's name and what answers it; for `infer` and `rows` only the name counts."""
-        parts = path.strip("/").split("/")
-        if parts[:2] == ["v2", "models"] and len(parts) > 2:
-            return self._model_route(method, parts)
-        fixed: dict[str, tuple[str, Callable[[], Answer]]] = {
-            "v2": ("server", self._server),
-            "v2/models": ("server", self._models),
-            "v2/health/live": ("health", lambda: Answer(200, b'{"live":true}')),
-            "v2/health/ready": ("health", self._health),
-            "metrics": ("metrics", lambda: Answer(200, self.metrics.page(), measures.CONTENT_TYPE)),
-        }
-        found = fixed.get("/".join(parts))
-        if found is None:
-            raise Refusal(
-                404, "route", path[:200], "no such path", remedy="GET /v2 says what this server is."
-            )
-        _require(method, "GET")
-        return found
-
-    def _model_route(self, method: str, parts: list[str]) -> tuple[str, Callable[[], Answer]]:
-        name, rest = parts[2], parts[3:]
-        if name != self.name:
-            raise Refusal(404, "model", f"model {name[:80]!r}", "is not served here", repr(self.name))
-        if rest[:1] == ["versions"]:
-            self._check_version(rest[1] if len(rest) > 1 else "")
-            rest = rest[2:]
-        if rest in (["infer"], ["rows"]):
-            _require(method, "POST")
-            return rest[0], _never
-        _require(method, "GET")
-        if rest == []:
-            return "model", self._metadata
-        if rest == ["ready"]:
-            return "health", self._model_ready
-        raise Refusal(
-            404, "route", "/".join(rest)[:200], "no such path below a model", "infer, rows or ready"
-        )
-
-    def _check_version(self, version: str) -> None:
-        served = self._loaded().identity.version
-        if version != served:
-            raise Refusal(
-                404, "model", f"version {version[:40]!r}", "is not served here", f"version {served}"
-            )
+    def _admit(self, route: Route) -> ServedModel:
+        model = self._loaded()
+        if self.in_flight > self.limits.in_flight:
+            busy = f"{self.limits.in_flight} requests are at work"
+            raise Refusal(503, "busy", "server", busy, remedy="Try again soon.")
+        if route.version and route.version != model.identity.version:
+            raise unknown_version(route.version, model.identity.version)
+        return model
 
     def _loaded(self) -> ServedModel:
         if self.model is None:
-            raise Refusal(
-                503, "busy", f"model {self.name!r}", "is still being loaded", remedy="Try again soon."
-            )
+            found = "is still being loaded"
+            raise Refusal(503, "busy", f"model {self.name!r}", found, remedy="Try again soon.")
         return self.model
 
-    def _server(self) -> Answer:
-        return Answer(200, encode({"name": "evergreen", "version": __version__, "extensions": ["rows"]}))
-
-    def _models(self) -> Answer:
-        return Answer(200, encode({"models": [self.name]}))
-
-    def _health(self) -> Answer:
-        return Answer(200 if self.ready else 503, encode({"ready": self.ready}))
-
-    def _model_ready(self) -> Answer:
-        return Answer(200 if self.ready else 503, encode({"name": self.name, "ready": self.ready}))
-
-    def _metadata(self) -> Answer:
-        return Answer(200, self._loaded().metadata)
-
-    async def _prediction(self, route: str, scope: Any, protocol: Any) -> Answer:
-        """Admit a prediction request, or refuse it while too many are at work."""
-        begun = time.perf_counter()
-        model = self._loaded()
-        if self.in_flight >= self.limits.in_flight:
-            raise Refusal(
-                503, "busy", "server", f"{self.in_flight} requests are at work", remedy="Try again soon."
-            )
-        self.in_flight += 1
-        self.metrics.in_flight.set(self.in_flight)
+    async def _elsewhere(self, begun: float, work: Callable[[], T]) -> T:
+        """Work on the worker thread, so that other requests are answered; given up when it takes too long."""
+        left = self.limits.seconds - (time.perf_counter() - begun)
+        future = asyncio.get_running_loop().run_in_executor(self._worker, work)
         try:
-            body = await self._body(scope, protocol)
-            answer = await (self._infer if route == "infer" else self._rows)(model, body)
-            self.metrics.duration.observe(time.perf_counter() - begun)
-            return answer
-        finally:
-            self.in_flight -= 1
-            self.metrics.in_flight.set(self.in_flight)
-
-    async def _body(self, scope: Any, protocol: Any) -> bytes:
-        """The request's body, never more of it than the limit.
-
-        Raises:
-            Refusal: with status 413 for a larger one, 408 for one that does not arrive.
-        """
-        if scope.headers.get("inference-header-content-length"):
-            raise Refusal(400, "schema", "body", "binary tensors", "tensors as JSON")
-        length = scope.headers.get("content-length")
-        try:
-            async with asyncio.timeout(self.limits.body_seconds):
-                if length is not None and length.isdecimal():
-                    if int(length) > self.limits.body:
-                        raise self._too_large(f"{length} bytes")
-                    return await protocol()
-                body = bytearray()
-                async for piece in protocol:
-                    body += piece
-                    if len(body) > self.limits.body:
-                        raise self._too_large(f"more than {self.limits.body} bytes")
-                return bytes(body)
+            return await asyncio.wait_for(future, left)
         except TimeoutError:
-            seconds = f"{self.limits.body_seconds:g} seconds"
-            raise Refusal(408, "time", "body", f"has not arrived after {seconds}") from None
+            found = f"no prediction after {self.limits.seconds:g} seconds"
+            remedy = "Send fewer rows at a time, or try again when the server has less to do."
+            raise Refusal(503, "time", "server", found, remedy=remedy) from None
 
-    def _too_large(self, found: str) -> Refusal:
-        return Refusal(
-            413, "size", "body", found, f"at most {self.limits.body}", "Send fewer rows at a time."
-        )
+    def _measure(self, work: Work, arm: str, seconds: float) -> None:
+        metrics = self.metrics
+        metrics.preprocess.observe(work.read_at - work.begun)
+        metrics.predict.observe(work.predicted_at - work.read_at)
+        metrics.postprocess.observe(work.done_at - work.predicted_at)
+        metrics.duration.observe(seconds)
+        metrics.rows.observe(work.read.rows)
+        metrics.noticed(arm, work.read.tally, work.answered.empty)
 
-    async def _infer(self, model: ServedModel, body: bytes) -> Answer:
-        begun = time.perf_counter()
-        request = decode_infer(body)
-        model.check_outputs(request)
-        arrays, rows = model.columns.from_tensors(request)
-        prediction = await self._predict(model, arrays, rows, begun)
-        return self._timed(lambda: model.infer_answer(request, prediction))
+    def _refused(self, route: Route, refusal: Refusal, request_id: str = "", arm: str = "") -> Answer:
+        self.metrics.refused(refusal.reason, refusal.column)
+        if self._refusals.takes():
+            self._refusals.write(
+                "refused", route=route.action, status=refusal.status, reason=refusal.reason,
+                column=refusal.column, request_id=request_id, arm=arm,
+            )  # fmt: skip
+        return answers.error(refusal)
 
-    async def _rows(self, model: ServedModel, body: bytes) -> Answer:
-        begun = time.perf_counter()
-        request = decode_rows(body)
-        arrays, rows = model.columns.from_rows(request)
-        prediction = await self._predict(model, arrays, rows, begun)
-        return self._timed(lambda: model.rows_answer(prediction, request.id))
+    def _send(self, protocol: Any, answer: Answer, headers: list[tuple[str, str]]) -> None:
+        if self.draining:
+            headers.append(("connection", "close"))
+        protocol.response_bytes(answer.status, headers, answer.body)
 
-    async def _predict(self, model: ServedModel, arrays: list[Any], rows: int, begun: float) -> Prediction:
-        """Predict here when that is quick, else on the worker thread, so that health checks are answered."""
-        ready = time.perf_counter()
-        self.metrics.preprocess.observe(ready - begun)
-        self.metrics.rows.observe(rows)
+    async def _other(self, scope: Any, protocol: Any) -> None:
+        """Answer what is not a prediction on the usual path."""
+        route = Route("other")
         try:
-            if model.expected_seconds(rows) <= _INLINE_SECONDS:
-                prediction = model.predict(arrays, rows)
-            else:
-                loop = asyncio.get_running_loop()
-                prediction = await loop.run_in_executor(self._worker, model.predict, arrays, rows)
-        except Refusal:
-            raise
-        except InputError as error:
-            raise Refusal(400, "schema", error.where, error.found, error.expected, error.remedy) from None
-        self.metrics.predict.observe(time.perf_counter() - ready)
-        return prediction
+            route = find(self.name, scope.method, scope.path)
+            if route.action in ("infer", "rows"):
+                await self._prediction(route, scope.headers, protocol)
+                return
+            answer = await self._answer(route, scope.headers, protocol)
+        except Refusal as refusal:
+            answer = self._refused(route, refusal)
+        except (ProtocolClosed, ProtocolError):
+            self.metrics.answered(route.label, _CLIENT_GONE)
+            return
+        except Exception:  # noqa: BLE001 - as in _prediction
+            answer = _failed(route, "")
+        self.metrics.answered(route.label, answer.status)
+        self._send(protocol, answer, [("content-type", answer.content_type), *answer.headers])
 
-    def _timed(self, make: Callable[[], bytes]) -> Answer:
-        begun = time.perf_counter()
-        answer = Answer(200, make())
-        self.metrics.postprocess.observe(time.perf_counter() - begun)
-        return answer
+    async def _answer(self, route: Route, headers: Any, protocol: Any) -> Answer:
+        if route.action == "outcomes":
+            return await self._outcomes(headers, protocol)
+        if route.action == "metrics":
+            return Answer(200, self.metrics.page(), measures.CONTENT_TYPE)
+        if route.action in ("model", "model_ready") and route.version:
+            version = self._loaded().identity.version
+            if route.version != version:
+                raise unknown_version(route.version, version)
+        if route.action == "model":
+            return Answer(200, self._loaded().metadata)
+        return self._about(route.action)
+
+    def _about(self, action: str) -> Answer:
+        """What the server says about itself."""
+        status = 200 if self.ready else 503
+        if action == "live":
+            return Answer(200, b'{"live":true}')
+        if action == "ready":
+            return Answer(status, encode({"ready": self.ready}))
+        if action == "model_ready":
+            return Answer(status, encode({"name": self.name, "ready": self.ready}))
+        if action == "models":
+            return Answer(200, encode({"models": [self.name]}))
+        if action == "index":
+            known: dict[str, str] = {"name": self.name, "state": "READY" if self.ready else "UNAVAILABLE"}
+            if self.model is not None:
+                known["version"] = self.model.identity.version
+            return Answer(200, encode([{**known, "reason": ""}]))
+        about = {"name": "evergreen", "version": __version__, "extensions": _EXTENSIONS}
+        return Answer(200, encode(about))
+
+    async def _outcomes(self, headers: Any, protocol: Any) -> Answer:
+        if self._predictions is None:
+            found = "are not kept here: this server writes no prediction log"
+            raise Refusal(404, "route", "outcomes", found)
+        from evergreen.serving.outcomes import read_outcomes
+
+        body = await self._bodies.read(headers, protocol)
+        user = user_key(headers.get(self._user_header), self._salt)
+        outcomes = read_outcomes(body, user, self.limits.rows)
+        if not self._predictions.record_outcomes(outcomes):
+            full = "the queue is full; none of these outcomes is kept"
+            raise Refusal(503, "busy", "prediction log", full, remedy="Send them again soon.")
+        return Answer(202, encode({"accepted": len(outcomes)}))
 
 
-def _never() -> Answer:
-    raise AssertionError("prediction routes are answered by App._prediction")
+def _served(
+    model: ServedModel, who: tuple[str, str, str], work: Work | None, status: int, seconds: float
+) -> "Served":
+    """What the prediction log keeps of a request."""
+    from evergreen.serving.predictions.entry import Served
+
+    if work is None:
+        return Served(time.time(), *who, model.identity, model.signature, [], 1, None, seconds, status)
+    read, answered = work.read, work.answered
+    return Served(
+        time.time(), *who, model.identity, model.signature, read.arrays, read.rows, work.prediction, seconds,
+        status, read.tally.missing, read.tally.imputed, answered.empty, answered.empty_rows,
+    )  # fmt: skip
 
 
-def _require(method: str, wanted: str) -> None:
-    if method != wanted:
-        raise Refusal(405, "method", f"method {method[:20]!r}", "not allowed here", wanted)
-
-
-def _error(refusal: Refusal) -> Answer:
-    headers = (("retry-after", "1"),) if refusal.status == 503 else ()
-    return Answer(refusal.status, error_body(str(refusal)), headers=headers)
-
-
-def _request_id(given: str | None) -> str:
-    """The caller's request id when it is one that may stand in a header and a log, else a new one."""
-    if given and len(given) <= 128 and given.isascii() and given.isprintable():
-        return given
-    return os.urandom(8).hex()
+def _failed(route: Route, request_id: str) -> Answer:
+    _log.exception("request failed", extra={"route": route.action, "request_id": request_id})
+    return Answer(500, error_body("internal error; the server's log says more"))

@@ -1,28 +1,30 @@
 """A model that is served: its bundle, what the protocol says about it, and how long a prediction takes."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from evergreen.bundle.load import Bundle
 from evergreen.bundle.signature import Input, Prediction, Signature
-from evergreen.serving.columns import DATATYPES, Columns
+from evergreen.errors import InputError
+from evergreen.serving import binary
+from evergreen.serving.columns import Columns, Read
+from evergreen.serving.outputs import DATATYPES as OUTPUT_DATATYPES
+from evergreen.serving.outputs import Answered, Outputs
 from evergreen.serving.protocol import (
-    InferAnswer,
     InferRequest,
     ModelMetadata,
-    OutputTensor,
-    Refusal,
-    RowAnswer,
-    RowsAnswer,
+    RowsRequest,
     TensorMetadata,
+    decode_infer,
+    decode_rows,
     encode,
+    schema_error,
 )
+from evergreen.serving.settings import Policy
+from evergreen.serving.values import DATATYPES
 
-_OUTPUT_DATATYPES = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "string": "BYTES"}
 _PLATFORMS = {"onnx": "onnx_onnxruntime", "native": "sklearn_skops"}
 _WARM_UP_ROWS = 64
 
@@ -36,6 +38,11 @@ class Identity:
     digest: str
     engine: str
 
+    @property
+    def ref(self) -> str:
+        """`name@version`, as the header `x-evergreen-model` has it."""
+        return f"{self.name}@{self.version}"
+
 
 class ServedModel:
     """One version of a model, ready to answer; never changed, so that it can be swapped for another one.
@@ -45,16 +52,20 @@ class ServedModel:
         version: Its version there.
         bundle: The loaded bundle.
         max_rows: The most rows of one request.
+        policy: What becomes of values that do not fit, and which outputs are empty.
     """
 
-    def __init__(self, name: str, version: int, bundle: Bundle, max_rows: int) -> None:
+    def __init__(
+        self, name: str, version: int, bundle: Bundle, max_rows: int, policy: Policy | None = None
+    ) -> None:
+        policy = policy or Policy()
         self.identity = Identity(name, str(version), bundle.digest, bundle.engine)
+        self.ref = self.identity.ref
         self.signature = bundle.signature
-        self.columns = Columns(bundle.signature, max_rows)
+        self.columns = Columns(bundle.signature, max_rows, policy)
+        self.outputs = Outputs(name, str(version), bundle.signature, policy.empty_outputs)
         self.metadata = encode(_metadata(self.identity, bundle.signature))
-        self._run = bundle.run
-        self._outputs = {o["name"]: _OUTPUT_DATATYPES[o["type"]] for o in bundle.signature.outputs}
-        self._class_names = [_text(c) for c in bundle.signature.classes or ()]
+        self._bundle = bundle
         self._seconds = (0.0, 0.0)
 
     def warm_up(self) -> float:
@@ -70,10 +81,11 @@ class ServedModel:
 
     def _timed(self, rows: int) -> float:
         arrays = [_made_up(spec, rows) for spec in self.signature.inputs]
+        read = Read(rows, np.array(arrays)) if self.columns.all_numbers else Read(rows, given=arrays)
         best = float("inf")
         for _ in range(5):
             begun = time.perf_counter()
-            self.predict(arrays, rows)
+            self.predict(read)
             best = min(best, time.perf_counter() - begun)
         return best
 
@@ -82,47 +94,56 @@ class ServedModel:
         single, per_row = self._seconds
         return single + (rows - 1) * per_row
 
-    def predict(self, arrays: Sequence[np.ndarray], rows: int) -> Prediction:
-        """Predict rows given as the arrays of `Columns`.
+    def read_infer(self, body: bytes, json_length: str | None) -> tuple[InferRequest, Read]:
+        """Read the body of `POST …/infer`.
+
+        Args:
+            body: The whole body.
+            json_length: The header `Inference-Header-Content-Length`, when there is one.
 
         Raises:
-            InputError: when the model's own steps refuse the values.
+            Refusal: with status 400 when it does not fit the model, 413 for too many rows.
         """
-        return self._run(arrays, rows)
-
-    def check_outputs(self, request: InferRequest) -> None:
-        """Refuse a wish for an output that this model does not give (status 400)."""
-        for wish in request.outputs or ():
-            if wish.name not in self._outputs:
-                known = ", ".join(self._outputs)
-                raise Refusal(400, "schema", f"output {wish.name!r}", "not an output of this model", known)
-
-    def infer_answer(self, request: InferRequest, prediction: Prediction) -> bytes:
-        """The protocol's answer: the outputs asked for, or all."""
-        names = [wish.name for wish in request.outputs] if request.outputs else list(self._outputs)
-        tensors = [self._tensor(name, prediction) for name in names]
-        return encode(InferAnswer(self.identity.name, self.identity.version, tensors, request.id))
-
-    def _tensor(self, name: str, prediction: Prediction) -> OutputTensor:
-        array = prediction.values if name == "prediction" else prediction.probabilities
-        assert array is not None
-        data = array.ravel().tolist()
-        if self._outputs[name] == "BYTES":
-            data = [_text(value) for value in data]
-        return OutputTensor(name, list(array.shape), self._outputs[name], data)
-
-    def rows_answer(self, prediction: Prediction, request_id: str | None) -> bytes:
-        """The answer to a `rows` request: one object a row."""
-        values: list[Any] = prediction.values.tolist()
-        if prediction.probabilities is None:
-            answers = [RowAnswer(value) for value in values]
+        if json_length is None:
+            request = decode_infer(body)
+            tail = len(body) if any(t.parameters is not None for t in request.inputs) else None
         else:
-            rows = prediction.probabilities.tolist()
-            answers = [
-                RowAnswer(value, dict(zip(self._class_names, row, strict=True)))
-                for value, row in zip(values, rows, strict=True)
-            ]
-        return encode(RowsAnswer(self.identity.name, self.identity.version, answers, request_id))
+            tail = binary.json_length(json_length, body)
+            request = decode_infer(memoryview(body)[:tail])
+        if request.outputs:
+            self.outputs.check(request)
+        values = () if tail is None else binary.read_values(request.inputs, body, tail)
+        return request, self.columns.from_tensors(request, values)
+
+    def read_rows(self, body: bytes, json_length: str | None) -> tuple[RowsRequest, Read]:
+        """Read the body of `POST …/rows`.
+
+        Raises:
+            Refusal: as `read_infer`.
+        """
+        if json_length is not None:
+            raise binary.refuse_header_without_infer()
+        request = decode_rows(body)
+        return request, self.columns.from_rows(request)
+
+    def predict(self, read: Read) -> Prediction:
+        """Predict the rows of a request.
+
+        Raises:
+            Refusal: with status 400 when the model's own steps refuse the values.
+        """
+        try:
+            if read.block is not None:
+                return self._bundle.run_block(read.block)
+            return self._bundle.run(read.given, read.rows)
+        except InputError as error:
+            raise schema_error(error.where, error.found, error.expected, error.remedy) from None
+
+    def answer(self, request: InferRequest | RowsRequest, prediction: Prediction) -> Answered:
+        """The answer to a request, in its own form."""
+        if isinstance(request, InferRequest):
+            return self.outputs.infer(request, prediction)
+        return self.outputs.rows(request.id, prediction)
 
 
 def _made_up(spec: Input, rows: int) -> np.ndarray:
@@ -131,16 +152,11 @@ def _made_up(spec: Input, rows: int) -> np.ndarray:
     return np.zeros(rows)
 
 
-def _text(value: Any) -> str:
-    """A class label as text, as JSON writes it."""
-    return value if isinstance(value, str) else encode(value).decode()
-
-
 def _metadata(identity: Identity, signature: Signature) -> ModelMetadata:
     classes = None if signature.classes is None else list(signature.classes)
     inputs = [TensorMetadata(i.name, DATATYPES[i.type], [-1]) for i in signature.inputs]
     outputs = [
-        TensorMetadata(o["name"], _OUTPUT_DATATYPES[o["type"]], list(o["shape"])) for o in signature.outputs
+        TensorMetadata(o["name"], OUTPUT_DATATYPES[o["type"]], list(o["shape"])) for o in signature.outputs
     ]
     parameters = {
         "digest": identity.digest,

@@ -1,9 +1,7 @@
 """Users as the prediction log and the router's log know them: a salted hash, the same one everywhere."""
 
-import os
 from hashlib import blake2b
 
-SALT_VARIABLE = "EVERGREEN_USER_SALT"
 _KEY_BYTES = 64  # the longest key that BLAKE2b takes
 
 
@@ -24,8 +22,3 @@ def user_key(raw: str | None, salt: str) -> str:
     if len(key) > _KEY_BYTES:
         key = blake2b(key).digest()
     return blake2b(user.encode(errors="surrogateescape"), digest_size=8, key=key).hexdigest()
-
-
-def salt() -> str:
-    """The salt of this process: the environment's `EVERGREEN_USER_SALT`, empty when it is not set."""
-    return os.environ.get(SALT_VARIABLE, "")

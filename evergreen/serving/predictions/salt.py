@@ -1,8 +1,11 @@
 """The salt of users and hashed columns: from the environment, or one of this machine's own."""
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
+
+from evergreen.files import explained
 
 VARIABLE = "EVERGREEN_USER_SALT"
 _NAME = "salt"
@@ -16,23 +19,30 @@ def find_salt(spool: Path) -> str:
 
     Args:
         spool: The log's local folder; made when it is not there.
+
+    Raises:
+        StorageError: when the folder cannot be written or the salt not be read.
     """
     given = os.environ.get(VARIABLE)
     if given:
         return given
-    spool.mkdir(parents=True, exist_ok=True)
     path = spool / _NAME
-    temporary = spool / f".{_NAME}.{os.getpid()}.{secrets.token_hex(4)}"
-    if not path.exists():
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with explained(path):
+        spool.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _make(path)
+        return path.read_text()
+
+
+def _make(path: Path) -> None:
+    temporary = path.with_name(f".{_NAME}.{secrets.token_hex(8)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_hex(32))
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)  # fails where another process was first: then its salt counts
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
-    return path.read_text()
+        with contextlib.suppress(FileExistsError):  # another process was first: then its salt counts
+            os.link(temporary, path)
+    finally:
+        temporary.unlink()

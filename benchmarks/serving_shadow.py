@@ -1,0 +1,6 @@
+def measure(*a):
+    return None
+
+
+def text(x):
+    return ""

@@ -1,0 +1,104 @@
+"""Forward: into a stage, on to the next one, through the launch."""
+
+from dataclasses import dataclass
+
+from evergreen.rollout import plans, tally
+from evergreen.rollout.chronicle import CONTROLLER, next_generation, noted
+from evergreen.rollout.plan import Target
+from evergreen.rollout.record import Mark, RolloutRecord
+from evergreen.rollout.seen import Seen
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why something is done: what it is called, the reason, and by whom."""
+
+    what: str
+    why: str
+    who: str = CONTROLLER
+
+
+def launched_already(record: RolloutRecord) -> bool:
+    """Whether the rollout is past its last stage and past the move of the alias: it soaks, or is held there."""
+    return plans.stage_of(record) is None and record.phase != "launching"
+
+
+def promoted(record: RolloutRecord, seen: Seen, now: float, cause: Cause) -> RolloutRecord:
+    """The next stage, or the launch. The caller has seen that every router confirms the present plan."""
+    if launched_already(record):
+        return finishing(record, seen, now, cause)
+    stages = plans.settings_of(record).stages
+    if record.stage + 1 >= len(stages):
+        return noted(
+            record, now, "launching", cause.why, who=cause.who,
+            phase="launching", stage=len(stages), since=now, waits="",
+        )  # fmt: skip
+    assert record.plan.candidate is not None
+    targets = record.plan.baseline, record.plan.candidate
+    return entered(record, record.stage + 1, targets, seen, now, cause)
+
+
+def entered(
+    record: RolloutRecord, stage: int, targets: tuple[Target, Target], seen: Seen, now: float, cause: Cause
+) -> RolloutRecord:
+    """The record as a stage begins, or the soak after the last one."""
+    generation = next_generation(record, seen)
+    plan = plans.staged(record, stage, targets, generation)
+    soaking = stage >= len(plans.settings_of(record).stages)
+    return noted(
+        record, now, cause.what, cause.why, who=cause.who,
+        phase="soaking" if soaking else "running", stage=stage, since=now, plan=plan, verdict=None, waits="",
+        marks=(*record.marks, Mark(generation, stage)),
+        evidence=tally.begun(record.evidence, stage, plan.share),
+    )  # fmt: skip
+
+
+def finishing(record: RolloutRecord, seen: Seen, now: float, cause: Cause) -> RolloutRecord:
+    """The last plan: the candidate is the baseline, and there is no other version."""
+    assert record.plan.candidate is not None
+    plan = plans.launched(record, record.plan.candidate.endpoints, next_generation(record, seen))
+    return noted(
+        record, now, "finishing", cause.why, who=cause.who, plan=plan, phase="soaking", waits=""
+    )  # fmt: skip
+
+
+def launching(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
+    """Past the move of the alias: the soak, or the last plan when none was asked for."""
+    assert record.plan.candidate is not None
+    if plans.settings_of(record).soak.total_seconds() == 0:
+        return finishing(record, seen, now, Cause("finishing", "no soak was asked for"))
+    targets = record.plan.baseline, record.plan.candidate
+    cause = Cause("soaking", f"the alias baseline stands at version {record.candidate}")
+    return entered(record, record.stage, targets, seen, now, cause)
+
+
+def soaking(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
+    """The soak, until its time is over, the evidence clean and every router heard."""
+    if record.plan.candidate is None:
+        return landed(record, seen, now)
+    verdict = seen.verdict
+    if verdict and verdict.kind == "stop":
+        return noted(record, now, "held", verdict.reason, phase="held", waits="evidence")
+    over = now - record.since >= plans.settings_of(record).soak.total_seconds()
+    if verdict and verdict.kind == "promote" and over and seen.confirmed(record.plan.generation):
+        return finishing(record, seen, now, Cause("finishing", "the soak is over"))
+    return record
+
+
+def deploying(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
+    """A deployment: the plan as soon as the alias stands, the end as soon as every router has it."""
+    endpoints = seen.servers.get(record.candidate)
+    if record.plan.generation or not endpoints:
+        return landed(record, seen, now)
+    generation = next_generation(record, seen)
+    plan = plans.launched(record, endpoints, generation)
+    why = f"the alias baseline stands at version {record.candidate}"
+    return noted(record, now, "routed", why, plan=plan, marks=(Mark(generation, record.stage),))
+
+
+def landed(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
+    """The end, once every router confirms the last plan."""
+    if not record.plan.generation or not seen.confirmed(record.plan.generation):
+        return record
+    why = f"version {record.candidate} is the baseline on every router"
+    return noted(record, now, "launched", why, phase="launched", since=now)

@@ -1,0 +1,27 @@
+"""Where a function of one number crosses zero."""
+
+from collections.abc import Callable
+
+
+def crossing(f: Callable[[float], float], begin: float, end: float) -> float | None:
+    """Where `f` changes its sign between two points, to the last bits, by bisection; None where it does not.
+
+    Args:
+        f: Continuous, with one change of sign between them.
+        begin: One end.
+        end: The other; either may be the greater.
+    """
+    first, last = f(begin), f(end)
+    if first == 0:
+        return begin
+    if (first > 0) == (last > 0):
+        return None
+    for _ in range(200):
+        middle = (begin + end) / 2
+        if middle in (begin, end):
+            break
+        if (f(middle) > 0) == (first > 0):
+            begin = middle
+        else:
+            end = middle
+    return (begin + end) / 2

@@ -1,0 +1,65 @@
+"""Buckets of the routers added to a rollout's evidence, each exactly once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from evergreen.rollout.evidence import Bucket, Evidence, Pairs, StepEvidence, UserEvidence, added
+from evergreen.rollout.evidence import ArmCounts, Outputs
+from evergreen.rollout.record import RolloutRecord
+
+
+def offset_key(router: str) -> str:
+    """Under which name the evidence keeps how far a router was read."""
+    return f"router/{router}"
+
+
+def counted(record: RolloutRecord, buckets: Iterable[Bucket]) -> Evidence:
+    """The record's evidence with these buckets; those it holds already change nothing.
+
+    A bucket belongs to the stage of its generation, even when it comes after the stage has passed. Buckets of
+    other rollouts, or of no generation of this one, only move the offset.
+    """
+    evidence = record.evidence
+    offsets, steps = dict(evidence.offsets), list(evidence.steps)
+    places = {step.stage: index for index, step in enumerate(steps)}
+    for bucket in sorted(buckets, key=lambda b: (b.router, b.seq)):
+        key = offset_key(bucket.router)
+        if bucket.seq <= offsets.get(key, 0):
+            continue
+        offsets[key] = bucket.seq
+        place = places.get(stage_at(record, bucket.generation)) if bucket.rollout == record.id else None
+        if place is not None:
+            steps[place] = _with(steps[place], bucket)
+    if offsets == evidence.offsets:
+        return evidence
+    return replace(evidence, steps=tuple(steps), offsets=offsets)
+
+
+def stage_at(record: RolloutRecord, generation: int) -> int:
+    """The stage that a generation belongs to; -1 for none."""
+    stage = -1
+    for mark in record.marks:
+        if mark.generation > generation:
+            break
+        stage = mark.stage
+    return stage
+
+
+def _with(step: StepEvidence, bucket: Bucket) -> StepEvidence:
+    none = ArmCounts()
+    arms: Mapping[str, ArmCounts] = {
+        **step.arms,
+        **{arm: added(step.arms.get(arm, none), counts) for arm, counts in bucket.arms.items()},
+    }
+    return replace(step, arms=arms, mirrored=step.mirrored + bucket.mirrored)
+
+
+def begun(evidence: Evidence, stage: int, share: float) -> Evidence:
+    """The evidence as a stage begins: what is judged by stage starts from nothing."""
+    users = replace(evidence.users, exposed={}, exposed_share=share, pairs=Pairs(), outputs=Outputs())
+    return replace(evidence, steps=(*evidence.steps, StepEvidence(stage, share)), users=users, looks=())
+
+
+def with_users(evidence: Evidence, users: UserEvidence, offsets: Mapping[str, int], state: str) -> Evidence:
+    """The evidence with what the prediction log says up to its new offsets."""
+    return replace(evidence, users=users, offsets={**evidence.offsets, **offsets}, state=state)
