@@ -49,7 +49,17 @@ ENVIRONMENTS = Path.home() / ".cache" / "evergreen-bench" / "serving"
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """How much is measured.
+
+    Attributes:
+        models: Which models are served.
+        rates: Requests per second.
+        rounds: How often every contender gets every rate.
+        seconds: How long requests fall due in a run.
+        repeats: Disturbed runs to repeat at most, for each model, in the rounds and again in the search.
+        step: The throughput is known within this factor.
+        shadow_pairs: Runs with and without a slow shadow.
+    """
 
     models: tuple[str, ...]
     rates: tuple[float, ...]
@@ -60,7 +70,7 @@ class Plan:
     shadow_pairs: int
 
 
-FULL = Plan(MODELS, (250.0, 500.0, 1000.0), 3, 2.0, 40, 1.08, 8)
+FULL = Plan(MODELS, (250.0, 500.0, 1000.0), 2, 2.5, 15, 1.08, 8)
 QUICK = Plan(("logistic",), (500.0, 1000.0), 1, 1.5, 5, 1.25, 3)
 
 
@@ -102,6 +112,7 @@ def compete(listed: Sequence[Contender], plan: Plan, bench: Bench) -> Found:
             for rate in plan.rates:
                 for server in turned:
                     _one(found, server, rate, bench)
+        bench.repeats = plan.repeats
         for server in servers:
             with server.awake():
                 found.throughput[server.contender.name] = bench.throughput(
@@ -180,7 +191,7 @@ def main() -> None:
         print(f"{machine()}; one run: {plan.seconds:g} s, rounds: {plan.rounds}")
         print(f"prediction log of evergreen: {'on' if contenders.has_log() else 'not in this tree yet'}")
         for model in plan.models:
-            bench = Bench(server_core, plan.seconds, plan.repeats // len(plan.models), plan.step)
+            bench = Bench(server_core, plan.seconds, plan.repeats, plan.step)
             found = models[model] = compete(line_up(world, model, peers), plan, bench)
             found.unavailable |= unavailable
             print(f"\n## {model}\n\n{rates_table(found)}\n\n{throughput_table(found)}\n")

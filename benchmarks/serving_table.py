@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.serving_contenders import LIMIT, OURS
-from benchmarks.serving_rounds import Run, Throughput
+from benchmarks.serving_search import Run, Throughput
 
 
 @dataclass

@@ -12,6 +12,7 @@ from evergreen.cli import (
     labels,
     media,
     platform,
+    predictions,
     profile,
     repair,
     runs,
@@ -106,3 +107,4 @@ app.command()(validate.validate)
 app.command()(validate.diff)
 app.add_typer(schema.schema)
 app.command()(profile.profile)
+app.add_typer(predictions.predictions)

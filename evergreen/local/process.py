@@ -45,6 +45,12 @@ class Process:
             return 0
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def ask_to_end(self) -> None:
+        """SIGTERM to the process and its group, without waiting. No error if it is gone."""
+        if self.alive():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGTERM)
+
     def stop(self, patience: float = 15.0) -> None:
         """End the process and its group: SIGTERM, `patience` seconds, SIGKILL. No error if it is gone."""
         for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 5.0)):

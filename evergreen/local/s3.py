@@ -29,10 +29,11 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Credentials:
-    """The key pair of the platform's S3 server."""
+    """The secrets of a platform: the key pair of its S3 server, and the salt of users' keys."""
 
     access_key: str
     secret_key: str
+    salt: str = ""
 
 
 @dataclass(frozen=True)

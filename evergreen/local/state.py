@@ -4,32 +4,76 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from evergreen.errors import InputError
-from evergreen.files import explained, write_text
+from evergreen.files import aside, explained, write_text
 from evergreen.local.process import Process
 from evergreen.local.s3 import Credentials, Kind
 
 S3 = "s3"
 MODEL_SERVER = "model server"
+CONTROLLER = "controller"
+SUPERVISOR = "supervisor"
+ROUTER = "router"
+FORMAT = 2
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Running:
-    """A part that was started: its process, and when (seconds since 1970)."""
+    """A part that was started.
+
+    Attributes:
+        pid: Its process.
+        born: The system's mark of when that started, so that no other process is taken for it.
+        started: Seconds since 1970.
+        command: Program and arguments, without secrets, to start it again with.
+        variables: What it needs in its environment beside what every part gets; no secrets.
+        url: Where it listens; empty for nowhere.
+        restarts: How often in a row it has been started again and has not lasted.
+        failed: Why it cannot be started; empty when it can.
+        ending: It was asked to end, and does its last work.
+    """
 
     pid: int
     born: str
     started: float
+    command: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    restarts: int = 0
+    failed: str = ""
+    ending: bool = False
 
     @property
     def process(self) -> Process:
         """The process that this part is."""
         return Process(self.pid, self.born)
+
+
+@dataclass(frozen=True)
+class Routing:
+    """How a platform with a router was asked for.
+
+    Attributes:
+        model: Whose baseline is served, by name.
+        port: Where all of its routers listen.
+        routers: How many.
+        serving: The project's section `serving` as plain data.
+        rollout: The project's section `rollout` as plain data.
+    """
+
+    model: str
+    port: int
+    routers: int = 1
+    serving: Mapping[str, Any] = field(default_factory=dict)
+    rollout: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,10 +86,11 @@ class State:
         program: The S3 server's binary.
         bucket: The bucket that is the store's root.
         s3_port: The S3 port.
-        model_port: The model server's port; 0 when no model is served.
-        model: What is served, such as `coupons@baseline`; empty for none.
-        digest: The digest of the served model's bundle.
+        model_port: The model server's port; 0 when no model is served without a router.
+        model: What is served without a router, such as `coupons@baseline`; empty for none.
+        digest: The digest of the bundle of that model.
         parts: The started parts by name.
+        routing: How the router was asked for; None for none.
     """
 
     host: str
@@ -57,6 +102,7 @@ class State:
     model: str = ""
     digest: str = ""
     parts: dict[str, Running] = field(default_factory=dict)
+    routing: Routing | None = None
 
     @property
     def endpoint(self) -> str:
@@ -95,23 +141,39 @@ class Folder:
         return self.path / "data"
 
     @property
+    def spool(self) -> Path:
+        """What of the prediction log is not shipped yet; shared by the model servers."""
+        return self.path / "spool"
+
+    @property
+    def rollouts(self) -> Path:
+        """The records of rollouts: beside the platform's folder, where commands look by themselves."""
+        return self.path.parent / "rollouts"
+
+    def router(self, number: int) -> Path:
+        """The folder of a router, counted from 1."""
+        return self.path / "routers" / str(number)
+
+    @property
     def temporary(self) -> Path:
         """Temporary files of the parts; gone after `down`."""
         return self.path / "tmp"
 
     def log(self, part: str) -> Path:
         """The log file of a part."""
-        return self.path / "logs" / f"{part.replace(' ', '-')}.log"
+        return self.path / "logs" / f"{part.replace(' #', '-').replace(' ', '-')}.log"
 
     def read(self) -> State | None:
         """The state, or None when the platform is down.
 
         Raises:
-            InputError: when the file is damaged.
+            InputError: when the file is damaged, or from a later Evergreen.
         """
         try:
             raw = json.loads(self.state_file.read_text())
-            return State(**{**raw, "parts": {k: Running(**v) for k, v in raw["parts"].items()}})
+            found = raw.pop("format", 1)
+            if found in range(1, FORMAT + 1):
+                return _state(raw)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -119,39 +181,94 @@ class Folder:
                 str(self.state_file), "is damaged",
                 remedy="End the platform's processes by hand, remove the file, and run `evergreen up`.",
             ) from None  # fmt: skip
+        raise InputError(
+            str(self.state_file), f"is of format {found}", f"{FORMAT} or older",
+            "Run `evergreen down` with the Evergreen that started it, then `evergreen up`.",
+        )  # fmt: skip
 
     def write(self, state: State | None) -> None:
         """Keep the state; None or a state without parts removes the file."""
         if state is None or not state.parts:
             self.state_file.unlink(missing_ok=True)
         else:
-            write_text(self.state_file, json.dumps(asdict(state), indent=1) + "\n")
+            write_text(self.state_file, json.dumps({"format": FORMAT, **asdict(state)}, indent=1) + "\n")
 
     def credentials(self) -> Credentials:
-        """The platform's own key pair, made at the first call; only this user can read the file."""
+        """The platform's own key pair and salt, made at the first call; only this user can read the file."""
         path = self.path / "credentials.json"
         if not path.exists():
-            made = Credentials("EVERGREEN" + secrets.token_hex(6).upper(), secrets.token_urlsafe(30))
-            with explained(path):
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "w") as file:
-                    json.dump(asdict(made), file)
+            made = Credentials("EVERGREEN" + secrets.token_hex(6).upper(), secrets.token_urlsafe(30), _salt())
+            _write_secret(path, made)
             return made
         try:
-            return Credentials(**json.loads(path.read_text()))
+            found = Credentials(**json.loads(path.read_text()))
         except (ValueError, TypeError):
             raise InputError(
                 str(path), "is damaged", remedy="Run `evergreen down --delete-data`, then `evergreen up`."
             ) from None
+        if not found.salt:
+            found = replace(found, salt=_salt())
+            _write_secret(path, found)
+        return found
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the platform against another `up` or `down`; waits for one that is at work."""
+    def locked(self, patience: float | None = None) -> Iterator[bool]:
+        """Hold the platform against everybody else who starts and stops parts.
+
+        Args:
+            patience: Seconds to wait for one that is at work; None waits as long as it takes.
+
+        Yields:
+            Whether it is held; always so without a limit.
+        """
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+            if patience is None:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield True
+            else:
+                yield _lock_within(handle, patience)
         finally:
             os.close(handle)
+
+
+def server_name(model: str, version: int, number: int) -> str:
+    """The name of one of a version's servers, which are counted from 1."""
+    return f"{MODEL_SERVER} {model}@{version} #{number}"
+
+
+def router_name(number: int) -> str:
+    """The name of a router, counted from 1."""
+    return f"{ROUTER} #{number}"
+
+
+def _state(raw: dict[str, Any]) -> State:
+    parts = {k: Running(**{**v, "command": tuple(v.get("command", ()))}) for k, v in raw["parts"].items()}
+    routing = raw.get("routing")
+    return State(**{**raw, "parts": parts, "routing": Routing(**routing) if routing else None})
+
+
+def _lock_within(handle: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+        else:
+            return True
+
+
+def _salt() -> str:
+    return secrets.token_hex(32)
+
+
+def _write_secret(path: Path, made: Credentials) -> None:
+    with aside(path) as temporary:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            json.dump(asdict(made), file)

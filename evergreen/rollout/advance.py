@@ -19,7 +19,7 @@ class Cause:
 
 
 def launched_already(record: RolloutRecord) -> bool:
-    """Whether the rollout is past its last stage and past the move of the alias: it soaks, or is held there."""
+    """Whether the rollout is past its last stage and the move of the alias: it soaks, or is held there."""
     return plans.stage_of(record) is None and record.phase != "launching"
 
 

@@ -1,4 +1,4 @@
-"""What happens to a rollout is written into its record: an event for people, a decision for the object store."""
+"""What happens to a rollout goes into its record: an event for people, a decision for the object store."""
 
 from collections.abc import Mapping
 from dataclasses import replace

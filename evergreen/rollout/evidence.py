@@ -24,6 +24,9 @@ class ArmCounts:
         events: By rate: requests with an error, too slow, with an empty output, with missing inputs.
         harmed: By rate: the same, a user at most once a window; requests without a user count each.
         latency: Requests by latency, one count more than LATENCY_EDGES; empty for none.
+        repeats: By rate: for each count in `harmed`, twice how often the same user was counted before in this
+            rollout on this arm, so that `harmed` and `repeats` add up to the sum of squares by user. Users who
+            fail again and again all fall on one arm; this is how the evidence makes allowance for them.
     """
 
     requests: int = 0
@@ -31,6 +34,7 @@ class ArmCounts:
     events: Mapping[str, int] = field(default_factory=dict)
     harmed: Mapping[str, int] = field(default_factory=dict)
     latency: tuple[int, ...] = ()
+    repeats: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ class Pairs:
         seconds: Sum and sum of squares of candidate minus baseline latency, by the servers' clocks.
         failures: Copies that the candidate answered with an error or an empty output.
         slower: Pairs in which the candidate took longer than the objective and the baseline did not.
+        requests: How many requests the pairs are the rows of; 0 where it is not known.
     """
 
     pairs: int = 0
@@ -117,6 +122,7 @@ class Pairs:
     seconds: tuple[float, float] = (0.0, 0.0)
     failures: int = 0
     slower: int = 0
+    requests: int = 0
 
 
 @dataclass(frozen=True)
@@ -183,6 +189,7 @@ def added(a: ArmCounts, b: ArmCounts) -> ArmCounts:
         _sums(a.events, b.events),
         _sums(a.harmed, b.harmed),
         latency or a.latency or b.latency,
+        _sums(a.repeats, b.repeats),
     )
 
 

@@ -4,9 +4,9 @@
                   ↕ paused, held
     any of them → rolling_back → rolled_back | aborted | superseded
 
-Rules that hold whatever is seen: the candidate's share grows only by one stage, on a promotion that the evidence
-or a person gave, while every router confirms the present plan; a rollback takes the share to 0 first and is
-never undone; every new plan has a generation above all that the model ever had.
+Rules that hold whatever is seen: the candidate's share grows only by one stage, on a promotion that the
+evidence or a person gave, while every router confirms the present plan; a rollback takes the share to 0 first
+and is never undone; every new plan has a generation above all that the model ever had.
 """
 
 from dataclasses import replace
@@ -80,9 +80,7 @@ def _starting(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> 
         return record
     if seen.newer:
         return withdraw(record, seen, now, "superseded", f"{seen.newer} is newer")
-    if seen.older:
-        return replace(record, since=now)  # the time to start begins when the older one is out of the way
-    record = record if record.direct else _against(record, seen)
+    record = record if record.direct else _against(record, seen, now)
     if not record.direct and record.baseline == record.candidate:
         return withdraw(
             record, seen, now, "aborted", f"version {record.candidate} is the baseline already"
@@ -94,6 +92,8 @@ def _starting(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> 
         late = now - record.since > timing.start_within
         why = f"its servers were not ready within {timing.start_within:g} s"
         return withdraw(record, seen, now, "failed", why) if late else record
+    if seen.older:
+        return record
     if record.direct or not fallback:
         return noted(record, now, "launching", "its servers are ready", phase="launching", since=now)
     targets = Target(record.baseline, fallback), Target(record.candidate, endpoints)
@@ -101,14 +101,14 @@ def _starting(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> 
     return advance.entered(record, 0, targets, seen, now, cause)
 
 
-def _against(record: RolloutRecord, seen: Seen) -> RolloutRecord:
+def _against(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
     """The baseline that users have when the rollout begins; it may have moved since it was asked for."""
     aliases = seen.aliases or {}
     standing = aliases.get("baseline", 0)
     if not standing or standing == record.baseline:
         return record
     plan = replace(record.plan, baseline=Target(standing, ()))
-    return replace(record, baseline=standing, previous=aliases.get("previous", 0), plan=plan)
+    return replace(record, baseline=standing, previous=aliases.get("previous", 0), plan=plan, since=now)
 
 
 def _under_way(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> RolloutRecord:
@@ -141,7 +141,7 @@ def _by_phase(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
 
 
 def _with_verdict(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> RolloutRecord:
-    """The record with the new verdict; a change of its kind is written down, a flickering one not each time."""
+    """The record with the new verdict; a change of its kind is noted, a flickering one not each time."""
     new, old = seen.verdict, record.verdict
     if new is None or new == old:
         return record

@@ -42,16 +42,16 @@ def stage_name(record: RolloutRecord) -> str:
 
 
 def first_plan(
-    model: str, baseline: int, settings: Rollout, serving: Mapping[str, Any], salt: str
+    model: str, baseline: int, settings: Rollout, serving: Mapping[str, Any], rollout: str
 ) -> RoutePlan:
     """The plan of a rollout before it has any generation: it is never sent."""
     slo = settings.guardrails.latency.slo.total_seconds()
     return RoutePlan(
         model=model,
-        rollout=salt,
+        rollout=rollout,
         generation=0,
         baseline=Target(baseline, ()),
-        salt=salt,
+        salt=rollout,
         user_header=str(serving.get("user_header", RoutePlan.user_header)),
         slo=slo,
         window=settings.guardrails.window.total_seconds(),

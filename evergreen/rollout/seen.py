@@ -16,11 +16,23 @@ class RouterSeen:
         name: Its id, or its address as long as it was never reached.
         generation: Of the plan that it carries out; None when it cannot be reached.
         dead_man: It went back to the baseline by itself, because nobody had spoken to it.
+        applied: Whether Envoy routes by that plan.
+        up: Whether Envoy is live.
     """
 
     name: str
     generation: int | None = None
     dead_man: bool = False
+    applied: bool = True
+    up: bool = True
+
+    def has(self, generation: int) -> bool:
+        """Whether nobody is routed by an older plan; an Envoy that is down routes nobody."""
+        return self.generation == generation and (self.applied or not self.up)
+
+    def confirms(self, generation: int) -> bool:
+        """Whether it routes by this very plan."""
+        return self.generation == generation and self.applied and self.up and not self.dead_man
 
 
 @dataclass(frozen=True)
@@ -37,8 +49,10 @@ class Seen:
         alias_why: Why it was refused.
         top: The highest generation that any record or router of the model knows.
         current: Whether this record's plan is the one that the routers have.
-        newer: The rollout that waits for this one to end; empty for none.
+        newer: The rollout that waits for this one to end, its servers being ready; empty for none.
         older: The rollout that this one waits for; empty for none.
+        overtaken: Whether another record of the model has a plan with a higher generation.
+        released: Whether the rollout that took this one's plan over ended without a plan of its own.
         in_use: Versions that another record of the model needs.
         removed: Whether the servers that are not needed any more are gone.
         shipped: Whether the final record is in the object store.
@@ -57,6 +71,8 @@ class Seen:
     current: bool = True
     newer: str = ""
     older: str = ""
+    overtaken: bool = False
+    released: bool = False
     in_use: frozenset[int] = frozenset()
     removed: bool = False
     shipped: bool = False
@@ -65,7 +81,7 @@ class Seen:
 
     def confirmed(self, generation: int) -> bool:
         """Whether every router carries this generation out; never so when no router is known."""
-        return bool(self.routers) and all(r.generation == generation and not r.dead_man for r in self.routers)
+        return bool(self.routers) and all(r.confirms(generation) for r in self.routers)
 
 
 @dataclass(frozen=True)

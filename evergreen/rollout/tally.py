@@ -3,8 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from evergreen.rollout.evidence import Bucket, Evidence, Pairs, StepEvidence, UserEvidence, added
-from evergreen.rollout.evidence import ArmCounts, Outputs
+from evergreen.rollout.evidence import (
+    ArmCounts,
+    Bucket,
+    Evidence,
+    Outputs,
+    Pairs,
+    StepEvidence,
+    UserEvidence,
+    added,
+)
 from evergreen.rollout.record import RolloutRecord
 
 

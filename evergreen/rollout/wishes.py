@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from evergreen.rollout.advance import Cause, launched_already, promoted
 from evergreen.rollout.chronicle import noted
-from evergreen.rollout.record import RolloutRecord, Wish
+from evergreen.rollout.record import Phase, RolloutRecord, Wish
 from evergreen.rollout.seen import Seen
 from evergreen.rollout.withdrawal import withdraw
 
@@ -31,7 +31,7 @@ def refusal(record: RolloutRecord, order: str) -> str:
 
 
 def obeyed(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
-    """The record with its wish carried out; a promotion waits until every router confirms the present plan."""
+    """The record with its wish carried out; a promotion waits until every router confirms the plan."""
     wish = record.wish
     if wish is None:
         return record
@@ -40,7 +40,7 @@ def obeyed(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
         what = f"{wish.order.replace('_', ' ')} refused"
         return noted(record, now, what, why_not, who=wish.who, wish=None)
     if wish.order in ("abort", "roll_back"):
-        ends = "aborted" if wish.order == "abort" else "rolled_back"
+        ends: Phase = "aborted" if wish.order == "abort" else "rolled_back"
         return withdraw(replace(record, wish=None), seen, now, ends, _told(wish), wish.who)
     if wish.order == "pause":
         return noted(record, now, "paused", _told(wish), who=wish.who, phase="paused", wish=None)

@@ -6,7 +6,7 @@ from evergreen.rollout import plans
 from evergreen.rollout.chronicle import CONTROLLER, next_generation, noted
 from evergreen.rollout.plan import Target
 from evergreen.rollout.record import Phase, RolloutRecord
-from evergreen.rollout.seen import RouterSeen, Seen, Timing
+from evergreen.rollout.seen import Seen, Timing
 
 
 def withdraw(
@@ -29,7 +29,7 @@ def rolling_back(record: RolloutRecord, seen: Seen, now: float, timing: Timing) 
     if not alias_back or not _withdrawn(record, seen, now, timing):
         return record
     ends = record.ends or "rolled_back"
-    gone = [r.name for r in seen.routers if not _has(r, record)]
+    gone = [r.name for r in seen.routers if not r.has(record.plan.generation)]
     why = f"every user has version {record.baseline} again"
     if gone:
         why += f"; {', '.join(gone)} could not be reached and went back by itself"
@@ -63,47 +63,51 @@ def moved(target: Target | None, seen: Seen) -> Target | None:
     return Target(target.version, endpoints) if target and endpoints else target
 
 
-def _has(router: RouterSeen, record: RolloutRecord) -> bool:
-    return router.generation == record.plan.generation
-
-
 def _withdrawn(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> bool:
     """Whether no router sends anybody to the candidate: it confirms, or its dead man has fired by now."""
     dead_man = record.plan.dead_man
     silent = dead_man > 0 and now - record.since > dead_man + timing.grace
-    unheard = [r for r in seen.routers if not _has(r, record)]
+    unheard = [r for r in seen.routers if not r.has(record.plan.generation)]
     if not seen.routers:
         return silent
     return not unheard or (silent and all(r.generation is None for r in unheard))
 
 
 def kept(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> RolloutRecord:
-    """The upkeep of a rollout that has ended: its last plan, until a newer one takes over; then the clean-up."""
+    """The upkeep of what has ended: its last plan, until a newer rollout takes over; then the clean-up."""
+    if record.replaced and seen.released:
+        return replace(record, replaced="")
     if seen.newer and not record.replaced:
-        return replace(record, replaced=seen.newer)
+        return replace(record, replaced=seen.newer, settled=False)
     mine = seen.current and not record.replaced
     if mine:
         record = refreshed(record, seen, now)
     if record.settled or now - record.since < timing.drain:
         return record
+    if record.replaced and record.plan.generation and not seen.overtaken:
+        return record
     if mine and record.plan.candidate is not None:
         plan = replace(record.plan, candidate=None, generation=next_generation(record, seen))
         return noted(record, now, "drained", f"version {record.candidate} gets no requests", plan=plan)
-    everywhere = all(r.generation is None or _has(r, record) for r in seen.routers)
-    if mine and not everywhere:
-        return record
-    if seen.removed and seen.shipped and not record.outbox:
+    done = seen.removed and seen.shipped and not record.outbox
+    if done and leftover(record, seen, now, timing) is not None:
         return replace(record, settled=True)
     return record
 
 
-def leftover(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> int:
-    """The version whose servers are to be removed now; 0 for none."""
+def leftover(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> int | None:
+    """The version whose servers are to be removed now; 0 for none, None while it is too early.
+
+    Every router must have confirmed the last plan: one that has not may still need them, if only when its
+    dead man fires.
+    """
     if not record.ended or record.settled or now - record.since < timing.drain:
-        return 0
+        return None
     mine = seen.current and not record.replaced
-    if mine and (record.plan.candidate is not None or not all(_has(r, record) for r in seen.routers)):
-        return 0
+    if mine and (
+        record.plan.candidate is not None or not all(r.has(record.plan.generation) for r in seen.routers)
+    ):
+        return None
     version = record.baseline if record.phase == "launched" else record.candidate
-    kept = {record.plan.baseline.version} if mine and record.plan.generation else set()
-    return 0 if version in kept | seen.in_use else version
+    used = {record.plan.baseline.version} if mine and record.plan.generation else set()
+    return 0 if version in used | seen.in_use else version

@@ -22,6 +22,7 @@ _BUCKETS = (
     0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 _ROWS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
+_REASONS = dict.fromkeys(("queue", "disk", "closed", "encode", "error"), 0)
 P = TypeVar("P", Counts, Spread, Watched)
 
 
@@ -137,7 +138,7 @@ class Metrics:
             Watched(
                 "evergreen_log_dropped", "Requests and outcomes that the prediction log had to drop",
                 ("model_name", "reason"),
-                lambda: {(self._model, why): n for why, n in log.dropped_by_reason.items()}, True,
+                lambda: {(self._model, why): n for why, n in (_REASONS | log.dropped_by_reason).items()}, True,
             )
         )  # fmt: skip
 

@@ -37,6 +37,7 @@ __all__ = ["Options", "load", "run", "serve", "serve_bundle"]
 _log = log.get(__name__)
 Loader = Callable[[], ServedModel]
 _CONNECTIONS = 8192
+_HEAD_BYTES = 65_536  # of a request's line and headers; more is a 431
 _DRAIN_SECONDS = 30.0
 _THREADS_SECONDS = 2.0
 _SWITCH_SECONDS = 0.001  # how long the prediction log's thread may keep a request waiting for Python's lock
@@ -177,7 +178,7 @@ class _Process:
         server = Server(
             self.app, host, port, interface=Interfaces.RSGI, http=HTTPModes.http1, websockets=False,
             log_enabled=False, backlog=1024, backpressure=_CONNECTIONS,
-            http1_settings=HTTP1Settings(header_read_timeout=30_000),
+            http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=_HEAD_BYTES),
         )  # fmt: skip
         follower = Follower(self.app, source, self.options.follow) if source else None
         self._take_signals(follower)

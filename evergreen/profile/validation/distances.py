@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 Counts = Sequence[int] | NDArray[np.int64]
 
@@ -41,7 +41,7 @@ def psi_floor(n: int, m: int, bins: int, level: float = 0.99) -> float:
     """
     if bins < 2:
         return 0.0
-    return float((1 / n + 1 / m) * chi2.ppf(level, bins - 1))
+    return float((1 / n + 1 / m) * 2 * gammaincinv((bins - 1) / 2, level))
 
 
 def jensen_shannon(reference: Counts, current: Counts) -> float:

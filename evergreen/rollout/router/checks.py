@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from evergreen.errors import InputError
 from evergreen.rollout.plan import ARM_HEADER, FLAGS_HEADER, MODEL_HEADER, RoutePlan, Target
 
+USER_HEADER = "x-evergreen-user"
+"""The user as the access log sees them: routes copy the plan's user header there."""
 _HEADER = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 _TAKEN = frozenset(
-    {ARM_HEADER, MODEL_HEADER, FLAGS_HEADER, "host", "content-length", "transfer-encoding", "connection"}
-)
+    {
+        ARM_HEADER, MODEL_HEADER, FLAGS_HEADER, USER_HEADER, "host", "content-length", "transfer-encoding",
+        "connection", "x-request-id",
+    }
+)  # fmt: skip
 _MOST_ENDPOINTS = 500
 _LONGEST = 100 * 366 * 86400.0
 

@@ -1,4 +1,4 @@
-"""Envoy's clusters of a plan: baseline, candidate, the candidate with the baseline behind it, the copies' one.
+"""Envoy's clusters of a plan: baseline, candidate, the candidate over the baseline, the one of the copies.
 
 Names hold the version, so that routes to a new version never reach servers of an old one. Every cluster bears
 a digest of its own content in its metadata: that is how the agent sees in Envoy's dump what is in force.

@@ -8,6 +8,7 @@ from typing import Any
 
 from evergreen.rollout.plan import ARM_HEADER, RoutePlan, Target
 from evergreen.rollout.router import clusters as names
+from evergreen.rollout.router.checks import USER_HEADER
 
 ROUTES = "evergreen"
 _TYPE = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
@@ -23,9 +24,7 @@ def without_plan() -> dict[str, Any]:
     body = '{"error": "router: there is no plan yet. Start a rollout, or `evergreen up --model`."}'
     answer = {"status": 503, "body": {"inline_string": body}}
     headers = [_overwrite("content-type", "application/json")]
-    return _table(
-        [{"match": {"prefix": "/"}, "direct_response": answer, "response_headers_to_add": headers}]
-    )
+    return _table([{"match": {"prefix": "/"}, "direct_response": answer, "response_headers_to_add": headers}])
 
 
 def routes(plan: RoutePlan, *, safe: bool = False) -> dict[str, Any]:
@@ -79,8 +78,8 @@ def _prediction(plan: RoutePlan, share: float, mirror: float, known: bool, safe:
             {"name": plan.user_header, "string_match": {"safe_regex": {"regex": r"(?s).*\S.*"}}}
         )
     if 0 < mirror < 100:
-        # A route's own fraction is drawn by request; a mirror policy's would be drawn from x-request-id, which
-        # copies all of a client's requests, or none, when its ids are not random.
+        # A route's own fraction is drawn by request; a mirror policy's would be drawn from x-request-id,
+        # which copies all of a client's requests, or none, when its ids are not random.
         parts = {"numerator": round(mirror * _WHOLE / 100), "denominator": "MILLION"}
         match["runtime_fraction"] = {"default_value": parts}
     policy = names.retries("5xx,reset,connect-failure,refused-stream")
@@ -92,14 +91,17 @@ def _prediction(plan: RoutePlan, share: float, mirror: float, known: bool, safe:
     if known:
         action["hash_policy"] = [_by_user(plan)]
     if live:
-        # After per_try_timeout the next server is asked as well, and the first good answer counts: nothing that
-        # is merely long fails because a rollout is under way.
+        # After per_try_timeout the next server is asked as well, and the first good answer counts: nothing
+        # that is merely long fails because a rollout is under way.
         action["hedge_policy"] = {"hedge_on_per_try_timeout": True}
     if mirror > 0 and plan.candidate is not None:
         action["request_mirror_policies"] = [{"cluster": names.shadow_name(plan.candidate)}]
+    user = [_overwrite(USER_HEADER, f"%REQ({plan.user_header})%")] if known else []
     return {
         "match": match,
         "route": action,
+        "request_headers_to_remove": [USER_HEADER],
+        "request_headers_to_add": user,
         "request_body_buffer_limit": _BODY_BYTES,
         "metadata": {"filter_metadata": {names.METADATA: _mark(plan, mirror > 0, safe)}},
     }

@@ -1,6 +1,7 @@
 """The features of a batch of requests as Arrow arrays."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,10 +32,10 @@ class FeatureColumns:
         children = [self._child(feature, columns[feature.index], missing) for feature in self.features]
         return arrays.struct(children, self.kind, rows), missing
 
-    def _child(self, feature: Feature, values: list[str] | list[float], missing: np.ndarray) -> pa.Array:
+    def _child(self, feature: Feature, values: Any, missing: np.ndarray) -> pa.Array:
         """One column, missing values as null; they are added to `missing`."""
         if feature.type == "category":
-            texts: list[str] = values  # type: ignore[assignment]
+            texts: list[str] = values
             if MISSING_TEXT in texts:
                 missing += np.array([not text for text in texts])
             if feature.hashed:
@@ -52,14 +53,14 @@ class FeatureColumns:
         return arrays.numbers(numbers, pa.float64(), None if whole else valid)
 
 
-def _single(served: Sequence[Served]) -> list[list[float]]:
+def _single(served: Sequence[Served]) -> list[Any]:
     """The values by column, of requests with one row each; much faster than joining so many arrays."""
     wide = len(served[0].arrays)
     values = [array.item() for one in served for array in one.arrays]
     return [values[k::wide] for k in range(wide)]
 
 
-def _many(served: Sequence[Served]) -> list[np.ndarray | list[str]]:
+def _many(served: Sequence[Served]) -> list[Any]:
     """The values by column, of requests with any number of rows."""
     joined = [np.concatenate(column) for column in zip(*(one.arrays for one in served), strict=True)]
     return [column.tolist() if column.dtype == object else column for column in joined]

@@ -120,7 +120,7 @@ class Encoder:
             return arrays.numbers(numbers, pa.float64(), numbers == numbers)
         if len(self._classes) != 2 or made[0].probabilities is None:
             return pa.nulls(len(values), pa.float64())
-        given = np.concatenate([p.probabilities for p in made])  # type: ignore[misc]
+        given = np.concatenate([p.probabilities for p in made])
         return arrays.numbers(given[:, 1].astype(np.float64), pa.float64())
 
 

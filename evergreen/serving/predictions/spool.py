@@ -127,12 +127,14 @@ def dead_writers(spool: Path) -> Iterator[WriterFolder]:
 
 
 def used_bytes(spool: Path) -> int:
-    """The bytes of all that the spool holds."""
+    """The bytes of all that writers, living and dead, have in the spool; a local store beside is not one."""
     total = 0
-    for folder, _, names in os.walk(spool):
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += (Path(folder) / name).stat().st_size
+    for writer in spool.iterdir():
+        if WRITER.fullmatch(writer.name):
+            for folder, _, names in os.walk(writer):
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        total += (Path(folder) / name).stat().st_size
     return total
 
 

@@ -56,15 +56,18 @@ def test_rows_and_tensors_become_the_arrays_of_the_bundle(given_table):
     expected, _ = encode_columns(signature, table)
     columns = Columns(signature, 100)
     rows = [{name: values[k] for name, values in table.items()} for k in range(count)]
-    arrays, counted = columns.from_rows(decode_rows(json.dumps({"rows": rows}).encode()))
-    assert counted == count and same(arrays, expected)
+    got = columns.from_rows(decode_rows(json.dumps({"rows": rows}).encode()))
+    assert got.rows == count and same(got.arrays, expected)
+    absent = sum(v is None or v == "" for values in table.values() for v in values)
+    assert (got.tally.missing, got.tally.imputed) == (absent, 0)
     tensors = [
         {"name": i.name, "datatype": DATATYPES[i.type], "shape": [count], "data": table[i.name]}
         for i in signature.inputs
     ]
     request = decode_infer(json.dumps({"inputs": tensors}).encode())
-    arrays, counted = columns.from_tensors(request)
-    assert counted == count and same(arrays, expected)
+    got = columns.from_tensors(request)
+    assert got.rows == count and same(got.arrays, expected)
+    assert (got.tally.missing, got.tally.imputed) == (absent, 0)
 
 
 @pytest.mark.slow
@@ -77,12 +80,12 @@ def test_whatever_is_sent_is_read_or_refused_with_a_4xx(given_table, data):
     row[data.draw(st.sampled_from(sorted(row)) | st.text(max_size=5))] = data.draw(JSON)
     body = data.draw(st.sampled_from([{"rows": [row]}, {"rows": row}]) | JSON)
     try:
-        arrays, rows = columns.from_rows(decode_rows(json.dumps(body).encode()))
+        got = columns.from_rows(decode_rows(json.dumps(body).encode()))
     except Refusal as refusal:
         assert refusal.status in (400, 413)
     else:
-        assert {len(a) for a in arrays} == {rows}
-        assert all(not np.isinf(a).any() for a in arrays if a.dtype.kind == "f")
+        assert {len(a) for a in got.arrays} == {got.rows}
+        assert all(not np.isinf(a).any() for a in got.arrays if a.dtype.kind == "f")
 
 
 SIGNATURE = Signature(
@@ -96,7 +99,7 @@ def read(row, signature=SIGNATURE, max_rows=3):
 
 
 def test_optional_columns_may_be_absent_and_required_ones_null():
-    arrays, _ = read([{"a b": None}, {"a b": 1, "t": "x", "f": True}])
+    arrays = read([{"a b": None}, {"a b": 1, "t": "x", "f": True}]).arrays
     assert np.isnan(arrays[0][0]) and arrays[1].tolist() == ["", "x"] and arrays[2][1] == 1
 
 

@@ -1,0 +1,1 @@
+"""Where model servers run: processes of this machine (`local`), Deployments of a cluster (`kube`)."""

@@ -1,0 +1,133 @@
+"""The prediction log with real processes and real stores: killed servers, and a store that goes away."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from evergreen.bundle import Input, Signature
+from evergreen.bundle.signature import Prediction
+from evergreen.local import platform
+from evergreen.project.model.serving import PredictionLog
+from evergreen.serving.model import Identity
+from evergreen.serving.predictions.entry import Outcome, Served
+from evergreen.serving.predictions.logger import PredictionLogger
+from evergreen.serving.predictions.reading import fetch, segments
+from evergreen.storage import Store, open_store
+
+LOAD = Path(__file__).with_name("prediction_load.py")
+SIGNATURE = Signature("binary", (Input("age", "number"),), ("no", "yes"), "yes")
+IDENTITY = Identity("coupons", "1", "aa", "onnx")
+FLUSH = 0.1
+# The writer's turn begins `flush` after the last one; on a machine with other work it may begin later.
+LATE = 1.0
+
+
+def served(number: int) -> Served:
+    made = Prediction(np.array(["yes"], dtype=object), np.array([[0.25, 0.75]]))
+    arrays = [np.array([float(number)])]
+    return Served(time.time(), f"r{number}", "", "", IDENTITY, SIGNATURE, arrays, 1, made, 0.001)
+
+
+def until(reached: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def logged(store: Store, cache: Path) -> list[str]:
+    """The request ids of every segment, in the order in which a consumer reads them."""
+    files = fetch(store, segments(store, "coupons"), cache)
+    return [r for f in files for r in pq.read_table(f, columns=["request_id"]).column(0).to_pylist()]
+
+
+def test_a_log_reaches_every_kind_of_store(store: Store, tmp_path: Path):
+    log = PredictionLogger(PredictionLog(), "coupons", tmp_path / "spool", store, "salt")
+    for k in range(500):
+        assert log.record(served(k))
+    log.record_outcomes([Outcome(time.time(), "r1", "u", "click")])
+    log.close()
+    assert logged(store, tmp_path / "cache") == [f"r{k}" for k in range(500)]
+    assert [s.seq for s in segments(store, "coupons", kind="outcomes")] == [1]
+
+
+def killed(spool: Path, root: str, seconds: float) -> list[tuple[str, float]]:
+    """Run a server under load, kill it after so long; what it had answered, and when."""
+    command = [sys.executable, str(LOAD), str(spool), root, str(FLUSH)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        killer = subprocess.Popen(["sleep", str(seconds)])
+        lines = [first]
+        while killer.poll() is None:
+            lines.append(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.read().splitlines()
+    whole = [line.split() for line in lines if line.count(" ") == 1 and line.strip()]
+    return [(request, float(when)) for request, when in whole]
+
+
+@pytest.mark.service
+def test_kill_9_loses_at_most_the_last_flush_and_logs_nothing_twice(s3_root: str, tmp_path: Path):
+    """Servers that share a spool are killed at random moments; the last one ships what all of them left."""
+    root = s3_root
+    store, spool = open_store(root), tmp_path / "spool"
+    answered: list[list[tuple[str, float]]] = []
+    for round_ in range(4):
+        answered.append(killed(spool, root, random.Random(round_).uniform(0.2, 1.4)))
+    log = PredictionLogger(PredictionLog(), "coupons", spool, store, "salt")
+    until(lambda: not [p for p in spool.iterdir() if p.name != log.writer])
+    log.close()
+    found = logged(store, tmp_path / "cache")
+    assert len(found) == len(set(found))
+    for requests in answered:
+        writer = requests[0][0].partition("-")[0]
+        mine = [r for r in found if r.startswith(writer)]
+        assert mine == [f"{writer}-{k}" for k in range(len(mine))]  # in order, and without a hole
+        lost = requests[len(mine) :]
+        assert not lost or requests[-1][1] - lost[0][1] <= FLUSH + LATE
+        seqs = [s.seq for s in segments(store, "coupons") if s.writer == writer]
+        assert seqs == list(range(1, len(seqs) + 1))
+
+
+@pytest.mark.service
+def test_a_store_that_goes_away_and_comes_back(clean_environment: pytest.MonkeyPatch, tmp_path: Path):
+    """Requests are recorded all the while, and none is lost, dropped or shipped twice."""
+    home = tmp_path / "home"
+    settings = PredictionLog(rotate=timedelta(seconds=0.2), flush=timedelta(seconds=0.05))
+    number = 0
+
+    def load(log: PredictionLogger, count: int) -> None:
+        nonlocal number
+        for _ in range(count):
+            assert log.record(served(number))
+            number += 1
+            time.sleep(0.001)
+
+    try:
+        (part,) = platform.up(home, s3_port=0)
+        for name, value in platform.environment(home).items():
+            clean_environment.setenv(name, value)
+        store = open_store(platform.store_uri(home))
+        log = PredictionLogger(settings, "coupons", tmp_path / "spool", store, "salt")
+        load(log, 300)
+        until(lambda: log.shipped > 0)
+        platform.down(home)
+        load(log, 800)
+        until(lambda: log.spooled > 1000)
+        platform.up(home, s3_port=int(part.url.rsplit(":", 1)[1]))
+        load(log, 300)
+        log.close(30)
+        assert logged(store, tmp_path / "cache") == [f"r{k}" for k in range(number)]
+        assert log.dropped == 0
+    finally:
+        platform.down(home)
