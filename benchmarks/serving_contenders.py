@@ -155,7 +155,14 @@ def _mlserver(
 def _kserve(
     python: Path, world: World, model: str, ports: Sequence[int], expected: tuple[float, ...]
 ) -> Contender:
-    flags = ("--http_port", str(ports[0]), "--grpc_port", str(ports[1]), "--enable_latency_logging", "false")
+    quiet = {"kserve": {"level": "WARNING"}, "kserve.trace": {"level": "WARNING"}}
+    quiet |= {"uvicorn": {"level": "WARNING"}, "uvicorn.access": {"level": "WARNING"}}
+    log = world.folder / "kserve" / "log.json"
+    log.write_text(json.dumps({"version": 1, "disable_existing_loggers": False, "loggers": quiet}))
+    flags = (
+        "--http_port", str(ports[0]), "--grpc_port", str(ports[1]), "--enable_latency_logging", "false",
+        "--log_config_file", str(log),
+    )  # fmt: skip
     return Contender(
         "kserve", (str(python), str(HERE / "kserve_server.py"), *flags), ports[0],
         "/v2/models/bench/ready",
@@ -190,7 +197,7 @@ def _fastapi(
     )  # fmt: skip
 
 
-def threads_to_one() -> dict[str, str]:
-    """The environment for every server: numerical libraries use the one core there is; nobody calls home."""
+def environment() -> dict[str, str]:
+    """The environment of every server: one thread for the one core, no warnings, nobody calls home."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    return {**os.environ, **dict.fromkeys(names, "1"), "DO_NOT_TRACK": "1"}
+    return {**os.environ, **dict.fromkeys(names, "1"), "DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore"}

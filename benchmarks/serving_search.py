@@ -1,4 +1,4 @@
-"""What one run of the serving benchmark found, and the search of the highest rate that a server keeps up with."""
+"""What one run of the serving benchmark found, and the search of the highest rate that keeps up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def search(
     attempt: Callable[[float], Run],
     start: float,
     *,
-    step: float = 1.08,
+    step: float = 1.1,
     highest: float = 20_000.0,
     lowest: float = 2.0,
 ) -> Throughput:

@@ -7,14 +7,16 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import psutil
 
-from benchmarks.serving_contenders import Contender, threads_to_one
+from benchmarks.serving_contenders import Contender, environment
+from benchmarks.serving_world import HERE
 
 READY_SECONDS = 90
 
@@ -43,8 +45,7 @@ class Running:
 
     def cpu_seconds(self) -> float:
         """CPU time of all its processes so far, user and system, to the nanosecond."""
-        # CPUCLOCK_SCHED of another process, as clock_getcpuclockid(3) makes it; /proc counts in 10 ms.
-        return sum(time.clock_gettime(~p.pid << 3 | 2) for p in self.processes if p.is_running())
+        return cpu_seconds(self.processes)
 
     def resident(self) -> float:
         """Resident memory of all its processes in MiB; pages that they share count for each."""
@@ -61,45 +62,61 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
+def launched(
+    command: Sequence[str],
+    core: int,
+    variables: Mapping[str, str] | None = None,
+    folder: Path = HERE,
+    said: IO[bytes] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process on one core that is ended, with all of its children, when the block is left."""
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        process = subprocess.Popen(
+            command, stdout=said or subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd=folder,
+            env={**environment(), **(variables or {})}, start_new_session=True,
+        )  # fmt: skip
+    finally:
+        os.sched_setaffinity(0, own)
+    try:
+        yield process
+    finally:
+        _end(process)
+
+
+@contextmanager
 def started(contender: Contender, core: int) -> Iterator[Running]:
     """Start a server on one core, wait until it is ready and answers right; it stands still until `awake`.
 
     Raises:
         RuntimeError: it ended, did not become ready, or answered something else than its model says.
     """
-    own = os.sched_getaffinity(0)
-    with tempfile.TemporaryFile() as said:
-        os.sched_setaffinity(0, {core})
+    with (
+        tempfile.TemporaryFile() as said,
+        launched(contender.command, core, contender.environment, contender.folder, said) as process,
+    ):
         try:
-            process = subprocess.Popen(
-                contender.command, stdout=said, stderr=subprocess.STDOUT, cwd=contender.folder,
-                env={**threads_to_one(), **contender.environment}, start_new_session=True,
-            )  # fmt: skip
-        finally:
-            os.sched_setaffinity(0, own)
-        running = Running(contender, [psutil.Process(process.pid)])
-        try:
-            try:
-                _wait_ready(process, contender)
-                check_answers(contender)
-            except (RuntimeError, OSError) as error:
-                said.seek(0)
-                last = said.read().decode(errors="replace").strip().splitlines()[-3:]
-                raise RuntimeError(f"{error}: {' / '.join(last)}") from None
-            running.processes += running.processes[0].children(recursive=True)
-            running.tell(signal.SIGSTOP)
-            yield running
-        finally:
-            _end(process, running)
+            _wait_ready(process, contender)
+            check_answers(contender)
+        except (RuntimeError, OSError) as error:
+            said.seek(0)
+            last = said.read().decode(errors="replace").strip().splitlines()[-3:]
+            raise RuntimeError(f"{error}: {' / '.join(last)}") from None
+        running = Running(contender, family(process))
+        running.tell(signal.SIGSTOP)
+        yield running
 
 
-def _end(process: subprocess.Popen[bytes], running: Running) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Wake it and its children, ask it to end, kill what does not."""
+    members: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
-        known = {p.pid for p in running.processes}
-        running.processes += [c for c in running.processes[0].children(recursive=True) if c.pid not in known]
-    running.tell(signal.SIGCONT)
-    running.tell(signal.SIGTERM)
-    _, alive = psutil.wait_procs(running.processes, timeout=10)
+        members = family(process)
+        for each in members:
+            each.send_signal(signal.SIGCONT)
+        members[0].terminate()
+    _, alive = psutil.wait_procs(members, timeout=10)
     for each in alive:
         with suppress(psutil.NoSuchProcess):
             each.kill()
@@ -154,6 +171,18 @@ def cores() -> tuple[int, int]:
     if len(allowed) < 2:
         raise SystemExit("the benchmark needs two cores: one for the server, one for the load")
     return allowed[0], allowed[-1]
+
+
+def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """A process and all that it started."""
+    root = psutil.Process(process.pid)
+    return [root, *root.children(recursive=True)]
+
+
+def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
+    """CPU time of processes so far, user and system, to the nanosecond."""
+    # CPUCLOCK_SCHED of another process, as clock_getcpuclockid(3) makes it; /proc counts in 10 ms.
+    return sum(time.clock_gettime(~p.pid << 3 | 2) for p in processes if p.is_running())
 
 
 def busy_seconds(core: int) -> float:

@@ -2,6 +2,7 @@
 
 from kfp import dsl
 
+from components.deployment.check_serving.component import check_serving
 from components.deployment.push_model.component import push_model
 from components.evaluation.compare_models.component import compare_models
 from components.evaluation.evaluate_model.component import evaluate_model
@@ -61,6 +62,7 @@ def train(
         baseline=data.baseline.outputs["model"],
         strategy=data.strategy.outputs["strategy"],
     )
+    served = check_serving(project=project, model=trained.outputs["model"], splits=data.splits)
     gate = compare_models(
         project=project,
         evaluation=evaluated.outputs["evaluation"],
@@ -68,6 +70,7 @@ def train(
         repair_decisions=data.repair.outputs["decisions"],
         label_decisions=data.labels.outputs["decisions"],
         selection_decisions=data.selection.outputs["decisions"],
+        serving_decisions=served.outputs["decisions"],
     )
     pushed = push_model(
         project=project,
@@ -80,4 +83,4 @@ def train(
     )
     pushed.set_caching_options(False)
     on_cluster(pushed)
-    prepared(search, trained, evaluated, gate, pushed)
+    prepared(search, trained, evaluated, served, gate, pushed)

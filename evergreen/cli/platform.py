@@ -1,11 +1,14 @@
 """The commands of the embedded platform, the model server and the registry."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evergreen.cli.context import HOME
+
+if TYPE_CHECKING:
+    from evergreen.local.parts import Part
 
 Home = Annotated[Path, typer.Option(help="Where the platform keeps its state, logs and data.")]
 Store = Annotated[str | None, typer.Option(help="Root of the registry: a folder, s3:// or gs://.")]
@@ -16,21 +19,28 @@ def _print_status(home: Path, as_json: bool = False) -> int:
     import json
     from dataclasses import asdict
 
-    from evergreen.local.platform import status as look
+    from evergreen.local.platform import overview
 
-    parts = look(home)
+    found = overview(home)
     if as_json:
-        typer.echo(json.dumps([asdict(part) for part in parts], indent=1, default=str))
-    elif not parts:
+        typer.echo(json.dumps(asdict(found), indent=1, default=str))
+    elif not found.parts:
         typer.echo("the platform is down; start it with: evergreen up")
     else:
-        for part in parts:
-            memory = f"{part.memory / 2**20:.0f} MiB"
-            typer.echo(
-                f"{part.name:<14}{part.state:<8}{part.url:<28}pid {part.pid:<8}{memory:<9}{part.detail}"
-            )
-            typer.echo(f"{'':<14}log {part.log}")
-    return 0 if all(part.state == "up" for part in parts) else 3
+        _print_parts(found.parts)
+        for name, text in (("router", found.url), ("serves", found.serves), ("rollout", found.rollout)):
+            if text:
+                typer.echo(f"{name:<9}{text}")
+    return 0 if all(part.state in ("up", "ending") for part in found.parts) else 3
+
+
+def _print_parts(parts: "tuple[Part, ...]") -> None:
+    width = max(len(part.name) for part in parts) + 2
+    for part in parts:
+        memory = f"{part.memory / 2**20:.0f} MiB"
+        detail = f"pid {part.pid:<8}{memory:<9}{part.detail}"
+        typer.echo(f"{part.name:<{width}}{part.state:<8}{part.url:<28}{detail}".rstrip())
+        typer.echo(f"{'':<{width}}log {part.log}")
 
 
 def up(
@@ -42,18 +52,37 @@ def up(
         str | None, typer.Option(help="Also serve this model, such as coupons@baseline.")
     ] = None,
     model_port: Annotated[
-        int | None, typer.Option(help="Port of the model server; 0 picks one. [8080]")
+        int | None, typer.Option(help="Port of the model server, without a router; 0 picks one. [8080]")
+    ] = None,
+    router: Annotated[
+        bool, typer.Option("--router", help="Serve through a router, with a controller of rollouts.")
+    ] = False,
+    router_port: Annotated[int | None, typer.Option(help="Port of the router; 0 picks one. [10000]")] = None,
+    routers: Annotated[int | None, typer.Option(help="How many routers share that port. [1]")] = None,
+    project: Annotated[
+        Path | None, typer.Option(help="Project file, for its sections serving and rollout.")
     ] = None,
 ) -> int:
-    """Start the embedded platform: a real S3 server and, with --model, the model server.
+    """Start the embedded platform: a real S3 server, and with --model a model server or all of a rollout.
 
-    What runs stays as it is; a part that died is started again. No port is ever changed silently.
+    With --router users ask Envoy for the model's baseline, a controller takes new versions to them, and what
+    dies is started again by itself. What runs stays as it is; a part that died is started again by the next
+    `up`. No port is ever changed silently.
 
-    Example: evergreen up --s3-port 8333 --model coupons@baseline
+    Example: evergreen up --model coupons@baseline --router --project project.yaml
     """
+    from evergreen.errors import InputError
+    from evergreen.local.platform import overview
     from evergreen.local.platform import up as start
+    from evergreen.local.routing import Wish
 
-    start(home, s3_port=s3_port, model=model, model_port=model_port)
+    given = (router_port, routers, project)
+    wanted = router or bool(overview(home).url)
+    if not wanted and any(value is not None for value in given):
+        raise InputError(
+            "evergreen up", "--router-port, --routers or --project without --router", remedy="Add --router."
+        )
+    start(home, s3_port=s3_port, model=model, model_port=model_port, router=Wish(*given) if wanted else None)
     return _print_status(home)
 
 
@@ -89,11 +118,29 @@ def serve(
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8080,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     store: Store = None,
-    project: ProjectFile = None,
+    project: Annotated[
+        Path | None, typer.Option("--project", help="Take store and `serving` from this project file.")
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="Take `serving` from this file of JSON. [EVERGREEN_SERVING]")
+    ] = None,
+    follow: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Look at the alias so often, and swap when it has moved."),
+    ] = None,
+    drain_delay: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Answer for so long after SIGTERM, with readiness false.")
+    ] = 0.0,
+    log_spool: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a prediction log, kept here until it is shipped."),
+    ] = None,
 ) -> None:
     """Serve a model of the registry over the Open Inference Protocol v2 (REST) until stopped.
 
-    Example: evergreen serve coupons@baseline --port 8080
+    The alias may move while it serves: SIGHUP, or --follow, then swaps the version without a failed request.
+
+    Example: evergreen serve coupons@baseline --port 8080 --follow 2
     """
     import os
 
@@ -104,10 +151,13 @@ def serve(
     # Numerical libraries read these once, at import: one request must not take every core.
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     from evergreen.log import configure
+    from evergreen.serving import Options
     from evergreen.serving import serve as start
+    from evergreen.serving.settings import read_settings
 
     configure()
-    start(model, uri, host=host, port=port)
+    options = Options(read_settings(project, settings), follow, drain_delay, log_spool)
+    start(model, uri, host=host, port=port, options=options)
 
 
 def models(

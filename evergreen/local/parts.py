@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from evergreen import log
@@ -14,6 +15,9 @@ from evergreen.errors import EvergreenError, Fault, InputError
 from evergreen.local import process, s3
 from evergreen.local.process import Process
 from evergreen.local.state import CONTROLLER, MODEL_SERVER, ROUTER, S3, SUPERVISOR, Folder, Running, State
+
+if TYPE_CHECKING:
+    from evergreen.rollout.router.client import RouterState
 
 _log = log.get(__name__)
 _POLL_SECONDS = 0.05
@@ -29,8 +33,8 @@ class Part:
 
     Attributes:
         name: Such as `s3` or `model server coupons@8 #1`.
-        state: `up`; `unwell` when the process runs but does not answer as it should; `ending` when it was asked
-            to end; `down` when it died.
+        state: `up`; `unwell` when the process runs but does not answer as it should; `ending` when it was
+            asked to end; `down` when it died.
         url: Where it listens; empty for nowhere.
         pid: Its process.
         log: Its log file.
@@ -68,6 +72,10 @@ def launch(
     folder: Folder, state: State, name: str, recipe: Recipe, restarts: int = 0
 ) -> tuple[State, Process]:
     """Start a part and keep it in the state at once, without waiting for it. The caller holds the lock."""
+    if name == S3:
+        server(folder, state).prepare()
+        server(folder, state).clean()
+        folder.temporary.mkdir(exist_ok=True)
     started = process.start(recipe.command, environment(folder, state, name, recipe), folder.log(name))
     running = Running(
         started.pid, started.born, time.time(), recipe.command, dict(recipe.variables), recipe.url, restarts
@@ -137,7 +145,9 @@ def stop(folder: Folder, state: State, name: str) -> None:
     if name == S3:
         server(folder, state).clean()
     if name.startswith(ROUTER):
-        _stop_envoy(folder.router(int(name.rpartition("#")[2])))
+        envoy = _envoy(folder.router(_number(name)))  # a killed agent leaves it behind
+        if envoy is not None:
+            envoy.stop(5.0)
 
 
 def look(folder: Folder, state: State, name: str, running: Running) -> Part:
@@ -147,7 +157,7 @@ def look(folder: Folder, state: State, name: str, running: Running) -> Part:
     if not running.process.alive():
         reason = running.failed.splitlines()[0] if running.failed else about.detail
         return replace(about, state="down", detail=reason)
-    well = running.ending or _is_well(folder, state, name, url)
+    well = running.ending or is_well(folder, state, name, url)
     return replace(
         about, state="ending" if running.ending else "up" if well else "unwell",
         memory=running.process.resident_bytes(), seconds=time.time() - running.started,
@@ -164,23 +174,33 @@ def _detail(state: State, name: str) -> str:
     return ""
 
 
-def _is_well(folder: Folder, state: State, name: str, url: str) -> bool:
+def is_well(folder: Folder, state: State, name: str, url: str) -> bool:
+    """Whether a part that runs answers as it should."""
     if name == S3:
         return s3.answers(state.endpoint, folder.credentials(), state.bucket)
     if name == MODEL_SERVER:
         return is_ready(url, state.model.partition("@")[0])
     if name.startswith(MODEL_SERVER):
         return is_ready(url, name.split()[2].partition("@")[0])
-    return _router_is_well(url) if name.startswith(ROUTER) else True
+    if name.startswith(ROUTER):
+        found = _router_state(url)
+        return found is not None and found.envoy_up
+    return name != CONTROLLER or _answers(url, "/healthz")
 
 
-def _router_is_well(url: str) -> bool:
+def has_plan(url: str) -> bool:
+    """Whether the router of an agent routes by a plan."""
+    found = _router_state(url)
+    return found is not None and found.plan is not None and found.applied
+
+
+def _router_state(url: str) -> "RouterState | None":
     from evergreen.rollout.router.client import RouterClient
 
     try:
-        return RouterClient(url, timeout=2.0).state().envoy_up
+        return RouterClient(url, timeout=2.0).state()
     except EvergreenError:
-        return False
+        return None
 
 
 def is_ready(url: str, model: str, timeout: float = 2.0) -> bool:
@@ -194,8 +214,12 @@ def is_ready(url: str, model: str, timeout: float = 2.0) -> bool:
 
 def is_alive(url: str, timeout: float = 1.0) -> bool:
     """Whether a model server says that it lives, ready or not."""
+    return _answers(url, "/v2/health/live", timeout)
+
+
+def _answers(url: str, path: str, timeout: float = 2.0) -> bool:
     try:
-        return _get(url, "/v2/health/live", timeout)[0] == 200
+        return _get(url, path, timeout)[0] == 200
     except (OSError, http.client.HTTPException):
         return False
 
@@ -215,14 +239,23 @@ def server(folder: Folder, state: State) -> s3.Server:
     return s3.Server(state.kind, state.program, folder.data / state.kind, state.host, state.s3_port)
 
 
-def _stop_envoy(folder: Path) -> None:
-    """End the Envoy that a killed agent left behind; an agent that was asked to end has ended it."""
+def envoy_lives(folder: Folder, name: str) -> bool:
+    """Whether a router's Envoy runs, whatever has become of its agent."""
+    found = _envoy(folder.router(_number(name)))
+    return found is not None and found.alive()
+
+
+def _envoy(folder: Path) -> Process | None:
+    """The Envoy of a router's folder."""
     import msgspec
 
     from evergreen.rollout.router.envoy import Running as Envoy
 
     try:
-        left = msgspec.json.decode((folder / "envoy.json").read_bytes(), type=Envoy)
+        return msgspec.json.decode((folder / "envoy.json").read_bytes(), type=Envoy).process
     except (OSError, msgspec.ValidationError, msgspec.DecodeError):
-        return
-    left.process.stop(5.0)
+        return None
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("#")[2])

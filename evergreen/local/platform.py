@@ -1,22 +1,29 @@
 """The embedded platform: real parts as processes of this machine, without a cluster.
 
 `up` brings it to the wanted state and may be called again at any time: what runs stays, what is missing or
-died is started. `down` ends everything and keeps the data. Everything lies in `HOME/platform`.
+died is started. `down` ends everything and keeps the data. Everything lies in `HOME/platform`, and records of
+rollouts in `HOME/rollouts`.
+
+Without a router nobody watches over the parts: `status` looks, `up` repairs. With one, a supervisor does (see
+`evergreen.local.supervisor`).
 """
 
-import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evergreen.errors import InputError
 from evergreen.local import parts, s3
-from evergreen.local.parts import Part
-from evergreen.local.state import MODEL_SERVER, S3, Folder, State
+from evergreen.local.parts import Part, Recipe
+from evergreen.local.state import CONTROLLER, MODEL_SERVER, ROUTER, S3, SUPERVISOR, Folder, State
 from evergreen.serving.ports import is_free, require_free
+
+if TYPE_CHECKING:
+    from evergreen.local.routing import Wish
 
 S3_PORT, MODEL_PORT = 8333, 8080
 _BUCKET = "evergreen"
@@ -31,6 +38,7 @@ def up(
     model_port: int | None = None,
     host: str = "127.0.0.1",
     deadline: float = 90.0,
+    router: "Wish | None" = None,
 ) -> tuple[Part, ...]:
     """Start what of the platform is not running yet, and wait until it answers.
 
@@ -39,10 +47,13 @@ def up(
         s3_port: Port of the S3 server (its inner parts take the nine that follow); 0 picks a free block,
             None keeps the running one's or takes 8333.
         model: Also serve this model of the platform's registry, such as `coupons@baseline`; None keeps what
-            is served. A server whose alias has moved since is started anew.
+            is served. A server whose alias has moved since is started anew. With a router only the model's
+            `baseline` can be named, and a rollout that is under way goes on.
         model_port: Port of the model server; 0 picks a free one, None keeps the running one's or takes 8080.
         host: The address to listen on.
         deadline: Seconds that each part has to become ready.
+        router: Serve through a router, with a controller that takes new versions to their users; None keeps
+            it as it is. Model servers then take free ports, and each version has its own.
 
     Returns:
         The parts, all up.
@@ -58,9 +69,13 @@ def up(
             state = _plan_s3(folder, before, s3_port, host)
             if not state.alive(S3):
                 state = _start_s3(folder, state, deadline)
-            state = _plan_model(folder, state, model, model_port)
-            if state.model and not state.alive(MODEL_SERVER):
-                _start_model(folder, state, deadline)
+            if router is not None or state.routing is not None:
+                _refuse_model_port(model_port)
+                _start_routing(folder, state, model, router, deadline)
+            else:
+                state = _plan_model(folder, state, model, model_port)
+                if state.model and not state.alive(MODEL_SERVER):
+                    _start_model(folder, state, deadline)
         return status(home)
 
 
@@ -77,12 +92,12 @@ def down(home: Path, *, delete_data: bool = False) -> tuple[str, ...]:
         state = folder.read()
         running = tuple(name for name in (state.parts if state else ()) if state and state.alive(name))
         if state:
-            for name in (MODEL_SERVER, S3):
-                parts.stop(folder, state, name)
+            _stop(folder, state, tuple(state.parts))
         folder.write(None)
         shutil.rmtree(folder.temporary, ignore_errors=True)
         if delete_data:
             shutil.rmtree(folder.path, ignore_errors=True)
+            shutil.rmtree(folder.rollouts, ignore_errors=True)
     return running
 
 
@@ -95,11 +110,43 @@ def status(home: Path) -> tuple[Part, ...]:
     return tuple(parts.look(folder, state, name, running) for name, running in state.parts.items())
 
 
-def environment(home: Path) -> dict[str, str]:
-    """AWS_* and EVERGREEN_STORE for the platform in `home`; empty when it is down."""
+@dataclass(frozen=True)
+class Overview:
+    """How the platform does.
+
+    Attributes:
+        parts: Every started part.
+        url: Where users send their requests to; empty without a router.
+        serves: What they get, such as `coupons@3`, or `coupons@3, 5 % coupons@4`; empty without a router.
+        rollout: The last rollout, in one line; empty for none.
+    """
+
+    parts: tuple[Part, ...]
+    url: str = ""
+    serves: str = ""
+    rollout: str = ""
+
+
+def overview(home: Path) -> Overview:
+    """The parts, and what goes on; empty when the platform is down."""
     folder = Folder(Path(home).resolve() / "platform")
     state = folder.read()
-    return dict(s3.variables(state.endpoint, folder.credentials(), state.bucket)) if state else {}
+    if state is None or state.routing is None:
+        return Overview(status(home))
+    from evergreen.local.standing import standing
+
+    serves, rollout = standing(folder, state.routing)
+    return Overview(status(home), f"http://{state.host}:{state.routing.port}", serves, rollout)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The platform's key pair and store, and where its rollouts are; empty when it is down."""
+    folder = Folder(Path(home).resolve() / "platform")
+    state = folder.read()
+    if state is None:
+        return {}
+    variables = s3.variables(state.endpoint, folder.credentials(), state.bucket)
+    return {**variables, "EVERGREEN_ROLLOUT_STATE": str(folder.rollouts)}
 
 
 def store_uri(home: Path) -> str:
@@ -122,16 +169,46 @@ def _undone_on_failure(folder: Folder, before: State | None) -> Iterator[None]:
         yield
     except BaseException:
         state = folder.read()
-        for name, running in state.parts.items() if state else ():
-            if state and kept.get(name) != running:
-                parts.stop(folder, state, name)
-                state = state.with_part(name, None)
-        if state and not any(state.alive(name) for name in state.parts):
-            state = None
-        folder.write(state)
-        if state is None:
+        if state is not None:
+            begun = tuple(name for name, running in state.parts.items() if kept.get(name) != running)
+            _stop(folder, state, begun)
+            left = {name: running for name, running in state.parts.items() if name not in begun}
+            alive = before and any(running.process.alive() for running in left.values())
+            folder.write(replace(before, parts=left) if before and alive else None)
+        if not folder.state_file.exists():
             shutil.rmtree(folder.temporary, ignore_errors=True)
         raise
+
+
+def _stop(folder: Folder, state: State, names: tuple[str, ...]) -> None:
+    """End parts, first those that others do not need; those of one kind drain side by side."""
+    for kind in (SUPERVISOR, CONTROLLER, ROUTER, MODEL_SERVER, S3):
+        same = [name for name in names if name.startswith(kind)]
+        for name in same:
+            state.parts[name].process.ask_to_end()
+        for name in same:
+            parts.stop(folder, state, name)
+
+
+def _refuse_model_port(port: int | None) -> None:
+    if port is not None:
+        raise InputError(
+            f"--model-port {port}", "behind a router model servers take free ports",
+            remedy="Leave it away; clients ask the router.",
+        )  # fmt: skip
+
+
+def _start_routing(
+    folder: Folder, state: State, model: str | None, wish: "Wish | None", deadline: float
+) -> None:
+    from evergreen.local import routing
+
+    state = routing.planned(folder, state, model or state.model or None, wish or routing.Wish())
+    if MODEL_SERVER in state.parts:
+        parts.stop(folder, state, MODEL_SERVER)
+        state = state.with_part(MODEL_SERVER, None)
+    folder.write(state)
+    routing.started(folder, state, deadline)
 
 
 def _plan_s3(folder: Folder, before: State | None, port: int | None, host: str) -> State:
@@ -167,14 +244,9 @@ def _free_block(seed: Path, host: str, length: int) -> int:
 
 
 def _start_s3(folder: Folder, state: State, deadline: float) -> State:
-    server, credentials = parts.server(folder, state), folder.credentials()
-    server.prepare()
-    server.clean()
-    folder.temporary.mkdir(exist_ok=True)
-    variables = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TZ")}
-    variables |= server.environment(credentials, state.bucket, folder.temporary)
+    credentials, command = folder.credentials(), tuple(parts.server(folder, state).command)
     return parts.start(
-        folder, state, S3, server.command, variables, deadline,
+        folder, state, S3, Recipe(command, {}, state.endpoint), deadline,
         lambda: s3.takes_writes(state.endpoint, credentials, state.bucket),
     )  # fmt: skip
 
@@ -188,7 +260,7 @@ def _plan_model(folder: Folder, state: State, model: str | None, port: int | Non
     wanted = (state.model_port or MODEL_PORT) if port is None else port
     if state.alive(MODEL_SERVER):
         same = (model, digest) == (state.model, state.digest) and wanted in (0, state.model_port)
-        if same and parts.is_ready(state):
+        if same and _is_ready(state):
             return state
         parts.stop(folder, state, MODEL_SERVER)
         state = state.with_part(MODEL_SERVER, None)
@@ -201,31 +273,22 @@ def _plan_model(folder: Folder, state: State, model: str | None, port: int | Non
 
 def _resolve(folder: Folder, state: State, model: str) -> str:
     """The digest of the model that a reference names in the platform's own registry."""
+    from evergreen.local.routing import environment
     from evergreen.registry import Registry
     from evergreen.storage import open_store
 
-    variables = s3.variables(state.endpoint, folder.credentials(), state.bucket)
-    with _environment(variables):
-        return Registry(open_store(variables["EVERGREEN_STORE"])).resolve(model).digest
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    with environment(folder, state) as store:
+        return Registry(open_store(store)).resolve(model).digest
 
 
 def _start_model(folder: Folder, state: State, deadline: float) -> State:
-    variables = s3.variables(state.endpoint, folder.credentials(), state.bucket)
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "EVERGREEN_S3"))}
-    command = [sys.executable, "-m", "evergreen.serving", state.model, "--host", state.host]
-    command += ["--store", variables["EVERGREEN_STORE"], "--port", str(state.model_port)]
-    everything = {**inherited, **variables}
-    return parts.start(
-        folder, state, MODEL_SERVER, command, everything, deadline, lambda: parts.is_ready(state)
-    )
+    command = (
+        sys.executable, "-m", "evergreen.serving", state.model, "--host", state.host,
+        "--store", f"s3://{state.bucket}", "--port", str(state.model_port),
+    )  # fmt: skip
+    recipe = Recipe(command, {}, state.model_url)
+    return parts.start(folder, state, MODEL_SERVER, recipe, deadline, lambda: _is_ready(state))
+
+
+def _is_ready(state: State) -> bool:
+    return parts.is_ready(state.model_url, state.model.partition("@")[0])

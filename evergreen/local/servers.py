@@ -21,6 +21,7 @@ from evergreen.serving.ports import is_free
 _PORTS = range(20_000, 32_000)
 _LASTED = 60.0
 _LONGEST_WAIT = 30.0
+_FREED_SECONDS = 0.5
 _INPUT = 2
 
 
@@ -32,7 +33,8 @@ class Servers:
         model: The model's name.
         version: Its version.
         replicas: How many there shall be at least.
-        serving: The project's section `serving` as plain data; a version keeps what its first server began with.
+        serving: The project's section `serving` as plain data; a version keeps what its first server began
+            with.
     """
 
     model: str
@@ -57,7 +59,8 @@ def endpoints(state: State, servers: Servers) -> tuple[str, ...] | None:
     names = servers.names
     if not all(state.alive(name) and not state.parts[name].ending for name in names):
         return None
-    every = sorted({*names, *(n for n in of_version(state, servers.model, servers.version) if state.alive(n))})
+    more = (name for name in of_version(state, servers.model, servers.version) if state.alive(name))
+    every = sorted({*names, *more})
     urls = [state.parts[name].url for name in every]
     ready = all(parts.is_ready(url, servers.model, timeout=1.0) for url in urls)
     return tuple(urlsplit(url).netloc for url in urls) if ready else None
@@ -147,7 +150,9 @@ def _judged(folder: Folder, state: State, name: str, child: Process | None) -> t
         port = urlsplit(running.url).port or 0
         if is_free(state.host, port):
             said = parts.process.tail(folder.log(name), lines=6)
-            running = replace(running, failed=f"cannot be started; the end of its log {folder.log(name)}:{said}")
+            running = replace(
+                running, failed=f"cannot be started; the end of its log {folder.log(name)}:{said}"
+            )
     if running != state.parts[name]:
         state = state.with_part(name, running)
         folder.write(state)
@@ -163,7 +168,7 @@ def _recipe(folder: Folder, state: State, servers: Servers, name: str) -> Recipe
     before = state.parts.get(name)
     begun = next((state.parts[n] for n in of_version(state, servers.model, servers.version)), None)
     port = urlsplit(before.url).port if before else None
-    if not port or not is_free(state.host, port):
+    if not port or not _freed(state.host, port):
         port = free_port(folder, state, name)
     command = (
         sys.executable, "-m", "evergreen.serving", f"{servers.model}@{servers.version}",
@@ -172,6 +177,16 @@ def _recipe(folder: Folder, state: State, servers: Servers, name: str) -> Recipe
     )  # fmt: skip
     variables = begun.variables if begun else {"EVERGREEN_SERVING": json.dumps(dict(servers.serving))}
     return Recipe(command, variables, f"http://{state.host}:{port}")
+
+
+def _freed(host: str, port: int) -> bool:
+    """Whether a port is free, or is so soon: threads of a killed process keep it for a moment."""
+    deadline = time.monotonic() + _FREED_SECONDS
+    while not is_free(host, port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def free_port(folder: Folder, state: State, name: str) -> int:

@@ -67,6 +67,7 @@ class Routing:
         routers: How many.
         serving: The project's section `serving` as plain data.
         rollout: The project's section `rollout` as plain data.
+        drain: Seconds from the last request that a version may have got to the end of its servers.
     """
 
     model: str
@@ -74,6 +75,7 @@ class Routing:
     routers: int = 1
     serving: Mapping[str, Any] = field(default_factory=dict)
     rollout: Mapping[str, Any] = field(default_factory=dict)
+    drain: float = 30.0
 
 
 @dataclass(frozen=True)

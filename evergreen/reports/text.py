@@ -49,9 +49,11 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A span of time: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    """A span of time: `4.2 ms`, `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     if value is None or math.isnan(value):
         return MISSING
+    if 0 < value < 0.1:
+        return f"{1000 * value:.2g} ms"
     if value < 10:
         return f"{value:.1f} s"
     whole = round(value)

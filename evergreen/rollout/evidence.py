@@ -25,8 +25,8 @@ class ArmCounts:
         harmed: By rate: the same, a user at most once a window; requests without a user count each.
         latency: Requests by latency, one count more than LATENCY_EDGES; empty for none.
         repeats: By rate: for each count in `harmed`, twice how often the same user was counted before in this
-            rollout on this arm, so that `harmed` and `repeats` add up to the sum of squares by user. Users who
-            fail again and again all fall on one arm; this is how the evidence makes allowance for them.
+            rollout on this arm, so that `harmed` and `repeats` add up to the sum of squares by user. Who
+            fails again and again falls on one arm with all of it: the evidence makes allowance for that.
     """
 
     requests: int = 0

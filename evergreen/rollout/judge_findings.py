@@ -23,8 +23,8 @@ class Finding:
 
     Attributes:
         decision: The record.
-        effect: `roll_back` and `stop`: harm, or what needs a person. `wait`: not (yet) shown what is needed to
-            go on. `clear`: nothing against going on.
+        effect: `roll_back` and `stop`: harm, or what needs a person. `wait`: what is needed to go on is not
+            shown yet. `clear`: nothing against going on.
         progress: Of a `wait`: how much of what it needs is there, from 0 to 1.
     """
 
@@ -81,8 +81,8 @@ class Step:
     def level(self) -> float:
         """The level of each test of harm: alpha over the number of active ones (Bonferroni)."""
         g = self.guardrails
-        rates = (g.errors, g.latency, g.empty_outputs, g.missing_inputs)
-        active = sum(x.reaction != "off" for x in (*rates, *g.means))
+        rates = (g.errors.reaction, g.latency.reaction, g.empty_outputs.reaction, g.missing_inputs.reaction)
+        active = sum(r != "off" for r in (*rates, *(mean.reaction for mean in g.means)))
         return g.alpha / max(1, active)
 
 

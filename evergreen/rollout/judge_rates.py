@@ -2,9 +2,9 @@
 
 Harm is evidence of m/alpha that the candidate's rate is above 1 + harm times the baseline's, over all steps
 together. To go on, one of two must hold: either the anytime-valid interval lies below 1 + harm (no more than
-tolerated is shown); or nothing points to harm: so many bad events of the candidate, or more, come by chance in
-at least one case of five when both arms are alike. So rare errors let a good candidate pass without waiting for
-events that hardly come, and a candidate that looks worse stays where it is until more requests have told.
+tolerated is shown); or nothing points to harm: so many bad events of the candidate, or more, come by chance
+in at least one case of five when both arms are alike. So with rare errors a good candidate passes without
+waiting for events that hardly come, and one that looks worse stays where it is until more requests have told.
 """
 
 from collections.abc import Sequence
@@ -53,15 +53,23 @@ def guardrails(step: Step) -> list[Finding]:
     return found_
 
 
-def _rate(step: Step, rate: str, guardrail: RateGuardrail) -> Finding:
+def log_evidence(
+    step: Step, rate: str, guardrail: RateGuardrail
+) -> tuple[float, tuple[Arms, ...], Alone | None]:
+    """ln of the evidence of harm over all steps so far, and the counts that it is from."""
     steps = [s for s in step.evidence.steps if s.stage <= step.index]
     arms = tuple(_arms(s, rate) for s in steps if 0 < s.share < 100)
     alone = None if step.beside else _alone(steps, rate)
     log_e = rates.log_e(arms, guardrail.harm)
     if alone is not None:
         log_e += rates.log_e_alone(alone, guardrail.harm, step.level)
-        interval = rates.interval_alone(alone, CONFIDENCE)
-        ratio = _ratio(alone)
+    return log_e, arms, alone
+
+
+def _rate(step: Step, rate: str, guardrail: RateGuardrail) -> Finding:
+    log_e, arms, alone = log_evidence(step, rate, guardrail)
+    if alone is not None:
+        interval, ratio = rates.interval_alone(alone, CONFIDENCE), _ratio(alone)
     else:
         interval, ratio = rates.interval(arms, CONFIDENCE), rates.relative(arms)
     growth = (interval[0] - 1, interval[1] - 1)

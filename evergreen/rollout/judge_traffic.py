@@ -1,4 +1,4 @@
-"""Whether there is enough to judge by: time, requests, and users who fell on the arms as they were meant to."""
+"""Whether there is enough to judge by: time, requests, and users who fell on the arms as they should."""
 
 from math import exp, isfinite, log
 

@@ -173,7 +173,8 @@ def _running(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
     stage, verdict = plans.stage_of(record), seen.verdict
     assert stage is not None
     if verdict and verdict.kind == "stop":
-        return noted(record, now, "held", verdict.reason, phase="held", waits="evidence")
+        waits = "time" if _late(record, now) else "evidence"
+        return noted(record, now, "held", verdict.reason, phase="held", waits=waits)
     lasted = now - record.since >= stage.at_least.total_seconds()
     if verdict and verdict.kind == "promote" and lasted and seen.confirmed(record.plan.generation):
         return advance.promoted(record, seen, now, advance.Cause("promoted", verdict.reason))
@@ -189,9 +190,14 @@ def _held(record: RolloutRecord, seen: Seen, now: float) -> RolloutRecord:
     return _overdue(record, now)
 
 
-def _overdue(record: RolloutRecord, now: float) -> RolloutRecord:
+def _late(record: RolloutRecord, now: float) -> bool:
     stage = plans.stage_of(record)
-    if stage is None or stage.at_most is None or now - record.since <= stage.at_most.total_seconds():
+    most = stage.at_most if stage else None
+    return most is not None and now - record.since > most.total_seconds()
+
+
+def _overdue(record: RolloutRecord, now: float) -> RolloutRecord:
+    if not _late(record, now):
         return record
     last = f": {record.verdict.reason}" if record.verdict else ""
     why = f"the stage lasted {now - record.since:.0f} s, longer than it may{last}"

@@ -66,7 +66,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Mark:
-    """From this generation on the plan is that of this stage."""
+    """From this generation on the plan is that of this stage; -1: of none, it is over."""
 
     generation: int
     stage: int

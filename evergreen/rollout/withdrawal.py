@@ -5,7 +5,7 @@ from dataclasses import replace
 from evergreen.rollout import plans
 from evergreen.rollout.chronicle import CONTROLLER, next_generation, noted
 from evergreen.rollout.plan import Target
-from evergreen.rollout.record import Phase, RolloutRecord
+from evergreen.rollout.record import Mark, Phase, RolloutRecord
 from evergreen.rollout.seen import Seen, Timing
 
 
@@ -19,6 +19,7 @@ def withdraw(
     return noted(
         record, now, "rolling back", why, who=who,
         phase="rolling_back", ends=ends, since=now, plan=plan, waits="", wish=None,
+        marks=(*record.marks, Mark(plan.generation, -1)),
     )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ class App:
         """Answer a prediction request, or say why not."""
         begun = time.perf_counter()
         request_id, arm = callers.request_id(headers.get(callers.ID_HEADER)), callers.arm(headers)
-        model, work = self.model, None
+        model, work, body = self.model, None, b""
         self.in_flight += 1
         try:
             model = self._admit(route)
@@ -133,7 +133,7 @@ class App:
             if self._predictions is not None and answer.status in (200, 400):
                 user = user_key(headers.get(self._user_header), self._salt)
                 who = (request_id, user, arm)
-                self._predictions.record(_served(model, who, work, answer.status, seconds))
+                self._predictions.record(_served(model, who, work, answer.status, seconds, len(body)))
         if self._accesses.takes():
             self._accesses.write(
                 "request", route=route.action, status=answer.status, request_id=request_id, arm=arm,
@@ -142,12 +142,15 @@ class App:
 
     def _admit(self, route: Route) -> ServedModel:
         model = self._loaded()
-        if self.in_flight > self.limits.in_flight:
-            busy = f"{self.limits.in_flight} requests are at work"
-            raise Refusal(503, "busy", "server", busy, remedy="Try again soon.")
+        self._require_room()
         if route.version and route.version != model.identity.version:
             raise unknown_version(route.version, model.identity.version)
         return model
+
+    def _require_room(self) -> None:
+        if self.in_flight > self.limits.in_flight:
+            busy = f"{self.limits.in_flight} requests are at work"
+            raise Refusal(503, "busy", "server", busy, remedy="Try again soon.")
 
     def _loaded(self) -> ServedModel:
         if self.model is None:
@@ -246,7 +249,12 @@ class App:
             raise Refusal(404, "route", "outcomes", found)
         from evergreen.serving.outcomes import read_outcomes
 
-        body = await self._bodies.read(headers, protocol)
+        self.in_flight += 1
+        try:
+            self._require_room()
+            body = await self._bodies.read(headers, protocol)
+        finally:
+            self.in_flight -= 1
         user = user_key(headers.get(self._user_header), self._salt)
         outcomes = read_outcomes(body, user, self.limits.rows)
         if not self._predictions.record_outcomes(outcomes):
@@ -256,7 +264,7 @@ class App:
 
 
 def _served(
-    model: ServedModel, who: tuple[str, str, str], work: Work | None, status: int, seconds: float
+    model: ServedModel, who: tuple[str, str, str], work: Work | None, status: int, seconds: float, size: int
 ) -> "Served":
     """What the prediction log keeps of a request."""
     from evergreen.serving.predictions.entry import Served
@@ -266,7 +274,7 @@ def _served(
     read, answered = work.read, work.answered
     return Served(
         time.time(), *who, model.identity, model.signature, read.arrays, read.rows, work.prediction, seconds,
-        status, read.tally.missing, read.tally.imputed, answered.empty, answered.empty_rows,
+        status, read.tally.missing, read.tally.imputed, answered.empty, answered.empty_rows, size,
     )  # fmt: skip
 
 

@@ -138,7 +138,7 @@ class Metrics:
             Watched(
                 "evergreen_log_dropped", "Requests and outcomes that the prediction log had to drop",
                 ("model_name", "reason"),
-                lambda: {(self._model, why): n for why, n in (_REASONS | log.dropped_by_reason).items()}, True,
+                lambda: {(self._model, k): n for k, n in (_REASONS | log.dropped_by_reason).items()}, True,
             )
         )  # fmt: skip
 

@@ -127,6 +127,8 @@ class Column:
         tally.missing += missing
         if missing and not self.accepts_missing:
             self._refuse_missing(int(absent.argmax()))
+        if missing:
+            numbers = np.where(absent, np.nan, numbers)  # one NaN only: casting others warns
         return numbers
 
     def _in_range(self, values: Sequence[Any]) -> bool:

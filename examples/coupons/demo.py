@@ -36,7 +36,7 @@ def evergreen(*arguments: str) -> None:
 def model_url() -> str:
     """Where the platform's model server listens, from `evergreen status`."""
     text = subprocess.check_output([str(EVERGREEN), "status", "--json"], text=True)  # noqa: S603 - our own command
-    return next(part["url"] for part in json.loads(text) if part["name"] == "model server")
+    return next(part["url"] for part in json.loads(text)["parts"] if part["name"] == "model server")
 
 
 def gates(run: dict) -> None:

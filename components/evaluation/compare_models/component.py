@@ -17,6 +17,7 @@ def compare_models(
     repair_decisions: dsl.Input[dsl.Artifact] = None,
     label_decisions: dsl.Input[dsl.Artifact] = None,
     selection_decisions: dsl.Input[dsl.Artifact] = None,
+    serving_decisions: dsl.Input[dsl.Artifact] = None,
 ) -> NamedTuple("Outputs", [("blessed", bool)]):
     """Bless a model, or stop the run with the reason as its last line (mode `fail`).
 
@@ -31,6 +32,7 @@ def compare_models(
         repair_decisions: Those of `repair_data`.
         label_decisions: Those of `validate_labels`.
         selection_decisions: Those of `select_features`.
+        serving_decisions: Those of `check_serving`.
 
     Returns:
         decisions: One record for each bound and slice, written before the run stops.
@@ -51,7 +53,7 @@ def compare_models(
 
         gate = parse_project(project).gates.model
         measured = read_evaluation(Path(evaluation.path))
-        given = (data_decisions, repair_decisions, label_decisions, selection_decisions)
+        given = (data_decisions, repair_decisions, label_decisions, selection_decisions, serving_decisions)
         earlier = [d for file in given if file for d in records.read(Path(file.path))]
         found = decide(gate, measured, earlier)
         records.write(Path(decisions.path), found)

@@ -15,9 +15,10 @@ from typing import Any
 
 from evergreen import log
 from evergreen.errors import EvergreenError, InputError
+from evergreen.rollout.controller.errands import Errands
 from evergreen.rollout.controller.links import Router
 from evergreen.rollout.controller.loop import Controller, Parts
-from evergreen.rollout.controller.observer import Reader, Sources
+from evergreen.rollout.controller.sources import Reader, Sources
 from evergreen.rollout.fleet import Fleet
 from evergreen.rollout.lease import FileLease, KubeLease, Lease
 from evergreen.rollout.seen import Timing
@@ -28,6 +29,7 @@ from evergreen.storage import Store
 _log = log.get(__name__)
 _LEASE = "evergreen-rollout-controller"
 _ROUTER_TIMEOUT = 1.0
+_RESOLVE_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -122,7 +124,7 @@ def open_fleet(name: str) -> Fleet:
 
 
 def lease_for(states: StateStore, holder: str, seconds: float) -> Lease | None:
-    """The lease that lies beside the records; none beside a bucket, where compare-and-swap alone orders two."""
+    """The lease that lies beside the records; none beside a bucket: there compare-and-swap alone decides."""
     if states.uri.startswith(SCHEME):
         return KubeLease(_LEASE, states.uri.removeprefix(SCHEME), holder, seconds)
     if states.uri.startswith("/"):
@@ -146,14 +148,14 @@ def routers_of(routers: Mapping[str, Sequence[str]]) -> Callable[[str], Mapping[
 
     clients: dict[str, Any] = {}
     last: dict[str, tuple[str, ...]] = {}
+    errands = Errands(2)
 
     def addresses(url: str) -> tuple[str, ...]:
         if not url.startswith("dns://"):
             return (url,)
-        try:
-            last[url] = resolved(url)
-        except OSError as error:  # the routers of the last answer are still the best guess
-            _log.warning("routers not found", extra={"name": url, "error": str(error)})
+        answer = errands.ask(("dns", url), partial(resolved, url), _RESOLVE_SECONDS)
+        if answer and answer.value:  # after a failure the routers of the last answer are the best guess
+            last[url] = answer.value
         return last.get(url, ())
 
     def find(model: str) -> Mapping[str, Router]:

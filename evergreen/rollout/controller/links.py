@@ -19,20 +19,54 @@ T = TypeVar("T")
 class Confirmation(Protocol):
     """A router's answer to a plan."""
 
-    router: str
-    generation: int
-    applied: bool
-    reason: str
+    @property
+    @abstractmethod
+    def router(self) -> str:
+        """The router's id."""
+
+    @property
+    @abstractmethod
+    def generation(self) -> int:
+        """Of the plan."""
+
+    @property
+    @abstractmethod
+    def applied(self) -> bool:
+        """Whether it routes by it."""
+
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """Why not."""
 
 
 class RouterState(Protocol):
     """What a router says of itself."""
 
-    router: str
-    generation: int
-    dead_man_fired: bool
-    applied: bool
-    envoy_up: bool
+    @property
+    @abstractmethod
+    def router(self) -> str:
+        """The router's id."""
+
+    @property
+    @abstractmethod
+    def generation(self) -> int:
+        """Of its plan; 0 for none."""
+
+    @property
+    @abstractmethod
+    def dead_man_fired(self) -> bool:
+        """Whether it went back to the baseline by itself."""
+
+    @property
+    @abstractmethod
+    def applied(self) -> bool:
+        """Whether it routes by the plan."""
+
+    @property
+    @abstractmethod
+    def envoy_up(self) -> bool:
+        """Whether Envoy is live."""
 
 
 class Router(Protocol):

@@ -17,8 +17,9 @@ from evergreen.rollout.controller import effects
 from evergreen.rollout.controller.errands import Errands
 from evergreen.rollout.controller.follow import follow
 from evergreen.rollout.controller.links import Heard, Links, Router, hear, tell
-from evergreen.rollout.controller.observer import Family, Observer, Sources
+from evergreen.rollout.controller.observer import Family, Observer
 from evergreen.rollout.controller.page import Page
+from evergreen.rollout.controller.sources import Sources
 from evergreen.rollout.lease import Lease
 from evergreen.rollout.record import RolloutRecord
 from evergreen.rollout.seen import Timing

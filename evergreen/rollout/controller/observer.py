@@ -1,85 +1,24 @@
 """From routers, servers, logs, Prometheus and the registry to what the state machine sees of one rollout."""
 
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from evergreen import log
 from evergreen.errors import InputError
-from evergreen.project.model.rollout import Rollout
-from evergreen.registry import Registry
 from evergreen.rollout import machine, plans, tally, withdrawal
 from evergreen.rollout.controller import effects
 from evergreen.rollout.controller.errands import Answer, Errands
 from evergreen.rollout.controller.links import Heard
-from evergreen.rollout.evidence import Evidence, UserEvidence
-from evergreen.rollout.fleet import Fleet
+from evergreen.rollout.controller.sources import Reader, Sources
+from evergreen.rollout.evidence import Evidence
 from evergreen.rollout.record import RolloutRecord, Verdict
 from evergreen.rollout.seen import Endpoints, Seen, Timing
 from evergreen.storage import Store
 
 _log = log.get(__name__)
 _STALE = 30.0
-
-
-class UserReading(Protocol):
-    """What a reader of the prediction log found."""
-
-    users: UserEvidence
-    offsets: Mapping[str, int]
-    state: str
-
-
-class Reader(Protocol):
-    """As `evergreen.rollout.users.UserReader`."""
-
-    def read(self, record: RolloutRecord) -> UserReading:
-        """The evidence of users past the record's offsets."""
-
-
-class Judgement(Protocol):
-    """As `evergreen.rollout.judge.Judgement`."""
-
-    verdict: Verdict
-    looks: tuple[Mapping[str, float], ...]
-
-
-Judge = Callable[[Rollout, int, Evidence, float], Judgement]
-Query = Callable[[str, str], float | None]
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds between two looks at what is slow."""
-
-    users: float = 2.0
-    queries: float = 2.0
-    servers: float = 1.0
-    registry: float = 2.0
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where it looks.
-
-    Attributes:
-        registry: Of the models.
-        fleet: The servers.
-        readers: The reader of a model's prediction log; None for none.
-        judge: What follows from evidence.
-        query: A number from Prometheus.
-        store: Where decisions and final records go; None for nowhere.
-        pace: How often.
-    """
-
-    registry: Registry
-    fleet: Fleet
-    readers: Callable[[str], Reader | None]
-    judge: Judge
-    query: Query
-    store: Store | None = None
-    pace: Pace = Pace()
 
 
 @dataclass(frozen=True)

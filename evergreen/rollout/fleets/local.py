@@ -25,7 +25,8 @@ _LOCK_SECONDS = 1.0
 _BUSY_SECONDS = 10.0
 _END_SECONDS = 45.0
 _POLL_SECONDS = 0.05
-_UNWELL_SECONDS = 30.0
+_HANGS_SECONDS = 30.0
+_START_SECONDS = 300.0
 
 
 class LocalFleet(Fleet):
@@ -38,7 +39,7 @@ class LocalFleet(Fleet):
     def __init__(self, home: Path) -> None:
         self._folder = Folder(Path(home).resolve() / "platform")
         self._children: dict[str, Process] = {}
-        self._silent: dict[tuple[int, str], float] = {}
+        self._heard: dict[tuple[int, str], float] = {}
         self._mutex = threading.Lock()
 
     def ensure(
@@ -60,8 +61,7 @@ class LocalFleet(Fleet):
         state = self._state()
         if all(state.alive(name) for name in wanted.names):
             found = servers.endpoints(state, wanted)
-            if found is None:
-                self._end_hung(state, wanted)
+            self._heed(state, wanted, found is not None)
             return found
         with self._folder.locked(_LOCK_SECONDS) as held:
             if held:
@@ -104,26 +104,30 @@ class LocalFleet(Fleet):
         """The state, under the lock; None when the platform is down."""
         with self._folder.locked(_BUSY_SECONDS) as held:
             if not held:
-                raise Fault(f"{model}@{version}: somebody else is starting and stopping parts of the platform")
+                raise Fault(
+                    f"{model}@{version}: somebody else is starting and stopping parts of the platform"
+                )
             yield self._folder.read()
 
-    def _end_hung(self, state: State, wanted: Servers) -> None:
+    def _heed(self, state: State, wanted: Servers, well: bool) -> None:
         """Kill a server that has not even said that it lives for a while; the next call starts it again."""
-        now = time.monotonic()
+        now = time.time()
         for name in wanted.names:
             running = state.parts[name]
             who = running.pid, running.born
-            if running.ending or parts.is_alive(running.url):
-                self._silent.pop(who, None)
-            elif now - self._silent.setdefault(who, now) > _UNWELL_SECONDS:
+            if well or running.ending or parts.is_alive(running.url):
+                self._heard[who] = now
+            elif now - self._heard.get(who, running.started + _START_SECONDS) > _HANGS_SECONDS:
                 _log.warning("server hangs; killed", extra={"part": name, "pid": running.pid})
                 running.process.stop(0.0)
-                self._silent.pop(who, None)
+                self._heard.pop(who, None)
 
     def _state(self) -> State:
         state = self._folder.read()
         if state is None:
             raise InputError(
-                str(self._folder.path), "no platform runs here", remedy="Start it with `evergreen up --router`."
+                str(self._folder.path),
+                "no platform runs here",
+                remedy="Start it with `evergreen up --router`.",
             )
         return state

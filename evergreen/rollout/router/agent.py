@@ -88,9 +88,7 @@ class Agent:
             async with self._lock:
                 if self._local:
                     await asyncio.to_thread(self._local.stop)
-            while await self._counter.tick(None):
-                pass
-            self._counter.close()
+            await self._count_the_rest()
 
     async def put(self, plan: RoutePlan) -> Confirmation:
         """Take a plan and bring Envoy to it.
@@ -156,10 +154,14 @@ class Agent:
         return self._outcome.applied and self._store.saved.plan is not None
 
     async def _start(self) -> None:
-        if self._local:
-            self._admin = await asyncio.to_thread(self._local.ensure)
-        self._outcome = await asyncio.to_thread(converge, self.files, self._admin, self._target, _PATIENCE)
+        async with self._lock:
+            if self._local:
+                self._admin = await asyncio.to_thread(self._local.ensure)
+            self._outcome = await self._converge()
         self._show()
+
+    async def _converge(self) -> Outcome:
+        return await asyncio.to_thread(converge, self.files, self._admin, self._target, _PATIENCE)
 
     async def _forever(self, step: Callable[[], Awaitable[float]]) -> bool:
         """Do a step again and again; a fault of the moment is logged, not the end."""
@@ -170,6 +172,9 @@ class Agent:
                 _log.warning(
                     "will try again", extra={"step": getattr(step, "__name__", ""), "error": str(error)}
                 )
+                pause = _VERIFY_SECONDS
+            except Exception:  # noqa: BLE001 - whatever it is, requests are routed, and that must go on
+                _log.exception("a step failed")
                 pause = _VERIFY_SECONDS
             await asyncio.sleep(pause)
 
@@ -216,7 +221,7 @@ class Agent:
         """The dead man's switch: nobody was heard for too long, so everyone gets the baseline."""
         saved = self._store.saved
         plan = saved.plan
-        if plan is None or saved.dead_man_fired or plan.dead_man == 0 or not (plan.live or plan.mirror):
+        if plan is None or saved.dead_man_fired or plan.dead_man == 0 or not plan.live:
             return _DEAD_MAN_SECONDS
         if time.monotonic() - self._heard < plan.dead_man:
             return _DEAD_MAN_SECONDS
@@ -226,9 +231,7 @@ class Agent:
                 return _DEAD_MAN_SECONDS  # a plan or a heartbeat came meanwhile
             await asyncio.to_thread(self._store.put, Saved(plan, True))
             self._target = self._wanted()
-            self._outcome = await asyncio.to_thread(
-                converge, self.files, self._admin, self._target, _PATIENCE
-            )
+            self._outcome = await self._converge()
         _log.error(
             "the controller is silent: back to the baseline",
             extra={"generation": plan.generation, "seconds": round(silent, 3)},
@@ -240,6 +243,14 @@ class Agent:
         await self._counter.tick(self._admin)
         unread = time.monotonic() - self._asked > _UNREAD_SECONDS
         return _COUNT_UNREAD_SECONDS if unread else _COUNT_SECONDS
+
+    async def _count_the_rest(self) -> None:
+        try:
+            while await self._counter.tick(None):
+                pass
+        except EvergreenError as error:
+            _log.error("the last requests are counted at the next start", extra={"error": str(error)})
+        self._counter.close()
 
     def _hear(self) -> None:
         self._heard = time.monotonic()

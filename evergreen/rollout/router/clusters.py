@@ -76,7 +76,7 @@ def retries(retry_on: str, codes: tuple[int, ...] = ()) -> dict[str, Any]:
                 },
             }
         ],
-        "host_selection_retry_max_attempts": 4,
+        "host_selection_retry_max_attempts": 10,
     }
 
 
@@ -149,7 +149,8 @@ def _servers(name: str, target: Target, arm: str) -> dict[str, Any]:
         "type": "STATIC" if static else "STRICT_DNS",
         **({} if static else names),
         "connect_timeout": _CONNECT,
-        "lb_policy": "LEAST_REQUEST",
+        # Not LEAST_REQUEST: a server that refuses every connection is the one with the fewest requests.
+        "lb_policy": "ROUND_ROBIN",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": servers}]},
         "typed_extension_protocol_options": _http(None),
     }

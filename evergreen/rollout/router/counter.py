@@ -81,8 +81,7 @@ class Counter:
                     if line is None:
                         self._metrics.unreadable.inc()
                     else:
-                        self._tally.add(line)
-                        self._metrics.request(line)
+                        self._metrics.request(line, self._tally.add(line))
             self._logs.done(chunks)
             buckets = self._tally.take(self._name, self._journal.last.seq)
             harmed, self._tally.harmed.new = tuple(self._tally.harmed.new), []

@@ -1,12 +1,14 @@
 """Prometheus metrics of a router's agent. Labels are bounded: arms, rates, never a user or a value."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from evergreen.rollout.evidence import LATENCY_EDGES
 from evergreen.rollout.plan import RoutePlan
 from evergreen.rollout.router.access import Line
 from evergreen.rollout.router.admin import Copies
-from evergreen.rollout.router.tally import harms
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -46,14 +48,15 @@ class Metrics:
         self._dead_man = Gauge("evergreen_router_dead_man", "1 when the plan was taken back", registry=at)
         self._applied = Gauge("evergreen_router_applied", "1 when Envoy routes by the plan", registry=at)
         Gauge("evergreen_router_info", "Always 1", ["router"], registry=at).labels(name).set(1)
+        self._children: dict[tuple[object, ...], Any] = {}
         self._seen: dict[tuple[str, str], int] = {}
 
-    def request(self, line: Line) -> None:
-        """Count a request."""
-        self._requests.labels(line.arm, str(line.status)).inc()
-        self._seconds.labels(line.arm).observe(line.seconds)
-        for rate in harms(line):
-            self._harm.labels(line.arm, rate).inc()
+    def request(self, line: Line, bad: Sequence[str]) -> None:
+        """Count a request and what was bad about it."""
+        self._child(self._requests, line.arm, str(line.status)).inc()
+        self._child(self._seconds, line.arm).observe(line.seconds)
+        for rate in bad:
+            self._child(self._harm, line.arm, rate).inc()
         if line.fallback:
             self._fallbacks.inc()
 
@@ -64,6 +67,14 @@ class Metrics:
                 before = self._seen.get((result, cluster), 0)
                 self._copies.labels(result).inc(count - before if count >= before else count)
                 self._seen[result, cluster] = count
+
+    def _child(self, metric: Counter | Histogram, *labels: str) -> Any:
+        """The one of these labels; asking the library takes longer than counting."""
+        key = (metric, *labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
 
     def plan(self, plan: RoutePlan | None, dead_man_fired: bool, applied: bool) -> None:
         """Say what the router does."""

@@ -100,8 +100,8 @@ class Tally:
         self._parts: dict[tuple[str, int], _Part] = {}
         self._rollout = ""
 
-    def add(self, line: Line) -> None:
-        """Count one request."""
+    def add(self, line: Line) -> list[str]:
+        """Count one request; returns what was bad about it."""
         at, plan = line.at, line.plan
         self._rollout = plan.rollout
         part = self._parts.setdefault((plan.rollout, int(plan.generation)), _Part(at, at))
@@ -112,9 +112,7 @@ class Tally:
         counts.fallbacks += line.fallback
         counts.latency[bisect_left(LATENCY_EDGES, line.seconds)] += 1
         bad = harms(line)
-        if not bad:
-            return
-        key = user_key(line.user, self._salt)
+        key = user_key(line.user, self._salt) if bad else ""
         for rate in bad:
             counts.events[rate] += 1
             name = f"{plan.rollout}/{line.arm}/{rate}/{key}"
@@ -122,6 +120,7 @@ class Tally:
             if before is not None:
                 counts.harmed[rate] += 1
                 counts.repeats[rate] += 2 * before
+        return bad
 
     def forget(self, now: float) -> None:
         """Let go of users who need not be remembered."""

@@ -76,7 +76,7 @@ class Alone:
 
 
 def allowed(share: ArrayLike, ratio: ArrayLike) -> tuple[Floats, Floats]:
-    """Probability that a bad event is the candidate's when it errs `ratio` times as often; and one minus it."""
+    """Probability that a bad event is the candidate's when it errs `ratio` times as often; and its rest."""
     p, r = np.asarray(share, dtype=np.float64), np.asarray(ratio, dtype=np.float64)
     total = p * r + 1 - p
     return p * r / total, (1 - p) / total
@@ -85,8 +85,8 @@ def allowed(share: ArrayLike, ratio: ArrayLike) -> tuple[Floats, Floats]:
 def log_e_beside(candidate: ArrayLike, baseline: ArrayLike, share: ArrayLike, harm: ArrayLike) -> Floats:
     """ln of the evidence that the candidate's rate is more than 1 + harm times the baseline's.
 
-    Anytime-valid conditional binomial, Lindon, Ham, Tingley and Bojinov, arXiv 2205.14762: with S and F events,
-    q = π(1+δ)/(π(1+δ) + 1 − π) and the prior Beta(a = 10q, b = 10(1−q)) cut off below q,
+    Anytime-valid conditional binomial, Lindon, Ham, Tingley and Bojinov, arXiv 2205.14762: with S and F
+    events, q = π(1+δ)/(π(1+δ) + 1 − π) and the prior Beta(a = 10q, b = 10(1−q)) cut off below q,
     E = B(a+S, b+F)·Pr[Beta(a+S, b+F) > q] / (B(a, b)·Pr[Beta(a, b) > q]·q^S·(1−q)^F).
     The chance that E ever reaches x is at most 1/x where the rate is at most 1 + harm times the baseline's.
 
@@ -162,7 +162,9 @@ def interval(steps: Sequence[Arms], alpha: float) -> tuple[float, float]:
     at `alpha`: arXiv 2205.14762, section 3. Its logarithm is convex in ln ratio, so it is one interval.
     """
     cells = [(x.candidate / x.design, x.baseline / x.design, x.share) for x in steps]
-    s, f, p = (np.array(v, dtype=np.float64) for v in zip(*cells, strict=True)) if cells else (np.zeros(0),) * 3
+    s, f, p = (
+        (np.array(v, dtype=np.float64) for v in zip(*cells, strict=True)) if cells else (np.zeros(0),) * 3
+    )
     a, b = STRENGTH * p, STRENGTH * (1 - p)
     constant = float(np.sum(betaln(a + s, b + f) - betaln(a, b)))
 
@@ -175,7 +177,10 @@ def interval(steps: Sequence[Arms], alpha: float) -> tuple[float, float]:
     middle = _minimum(s, f, p)
     low = crossing(excess, middle, -60.0) if s.sum() else None
     high = crossing(excess, middle, 60.0) if f.sum() else None
-    return (float(np.exp(low)) if low is not None else 0.0, float(np.exp(high)) if high is not None else np.inf)
+    return (
+        float(np.exp(low)) if low is not None else 0.0,
+        float(np.exp(high)) if high is not None else np.inf,
+    )
 
 
 def _minimum(s: Floats, f: Floats, p: Floats) -> float:

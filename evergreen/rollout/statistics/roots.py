@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 
 def crossing(f: Callable[[float], float], begin: float, end: float) -> float | None:
-    """Where `f` changes its sign between two points, to the last bits, by bisection; None where it does not.
+    """Where `f` changes its sign between two points, by bisection to 1e-12; None where it does not.
 
     Args:
         f: Continuous, with one change of sign between them.
@@ -18,7 +18,7 @@ def crossing(f: Callable[[float], float], begin: float, end: float) -> float | N
         return None
     for _ in range(200):
         middle = (begin + end) / 2
-        if middle in (begin, end):
+        if abs(end - begin) <= 1e-12 * max(1.0, abs(middle)):
             break
         if (f(middle) > 0) == (first > 0):
             begin = middle

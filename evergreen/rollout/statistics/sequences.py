@@ -10,10 +10,10 @@ depend on what was seen."""
 def multiplier(n: float, alpha: float, typical: float = TYPICAL) -> float:
     """How many standard errors an interval reaches to either side, so that it holds at all times together.
 
-    The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform central
-    limit theory and asymptotic confidence sequences", arXiv 2103.06476, eq. 9: half-width
-    √(s²·2(nρ²+1)/(n²ρ²)·ln(√(nρ²+1)/α)) with s² = n·SE², so √(2(nρ²+1)/(nρ²)·ln(√(nρ²+1)/α)) standard errors;
-    ρ² = (−2lnα + ln(1 − 2lnα))/n* is close to the best at n*.
+    The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, "Time-uniform
+    central limit theory and asymptotic confidence sequences", arXiv 2103.06476, eq. 9: half-width
+    √(s²·2(nρ²+1)/(n²ρ²)·ln(√(nρ²+1)/α)) with s² = n·SE², so √(2(nρ²+1)/(nρ²)·ln(√(nρ²+1)/α)) standard
+    errors; ρ² = (−2lnα + ln(1 − 2lnα))/n* is close to the best at n*.
 
     Args:
         n: Users that the standard error is from; infinity for none.

@@ -4,6 +4,8 @@ A product of evidence over steps may pass far below the smallest float and come 
 become zero.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincc, betaln, gammaincc, gammaln
@@ -74,9 +76,9 @@ def _gamma_fraction(shape: Floats, x: Floats) -> Floats:
     return _lentz(x + 1 - shape, term)
 
 
-def _lentz(first: Floats, term) -> Floats:  # type: ignore[no-untyped-def]
-    """first + a1/(b1 + a2/(b2 + ...)): Lentz, "Generating Bessel functions in Mie scattering calculations using
-    continued fractions", Applied Optics 15, 1976, as modified by Thompson and Barnett, 1986."""
+def _lentz(first: Floats, term: Callable[[int], tuple[Floats, Floats]]) -> Floats:
+    """first + a1/(b1 + a2/(b2 + ...)): Lentz, "Generating Bessel functions in Mie scattering calculations
+    using continued fractions", Applied Optics 15, 1976, as modified by Thompson and Barnett, 1986."""
     tiny = 1e-300
     value = np.where(first == 0, tiny, first)
     c, d = value.copy(), np.zeros_like(value)

@@ -8,7 +8,7 @@ from evergreen.errors import StorageError
 from evergreen.rollout import kube
 from evergreen.rollout.codec import decode, encode
 from evergreen.rollout.record import RolloutRecord
-from evergreen.rollout.stores.interface import Kept, StateStore, checked_id, closed, in_order
+from evergreen.rollout.stores.interface import Kept, StateStore, checked_id, closed, in_order, readable
 
 MANAGED = {"app.kubernetes.io/managed-by": "evergreen", "app.kubernetes.io/component": "rollout"}
 MODEL, CLOSED = "evergreen.dev/model", "evergreen.dev/closed"
@@ -49,7 +49,7 @@ class ConfigMapStates(StateStore):
                     self._namespace, label_selector=",".join(labels), limit=_PAGE, _continue=more or None,
                     _request_timeout=kube.TIMEOUT,
                 )  # fmt: skip
-            found += [self._kept(item) for item in page.items]
+            found += [kept for kept in map(self._listed, page.items) if kept]
             more = page.metadata._continue or ""
             if not more:
                 return in_order([kept for kept in found if model in (None, kept.record.model)])
@@ -101,6 +101,11 @@ class ConfigMapStates(StateStore):
             metadata["resourceVersion"] = tag
         data = {_KEY: encode(record, _MOST_BYTES).decode()}
         return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+    def _listed(self, item: Any) -> Kept | None:
+        text = (item.data or {}).get(_KEY, "")
+        where = f"ConfigMap {self._namespace}/{item.metadata.name}"
+        return readable(text.encode(), item.metadata.resource_version, where)
 
     def _kept(self, item: Any) -> Kept:
         where = f"ConfigMap {self._namespace}/{item.metadata.name}"

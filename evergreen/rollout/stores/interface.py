@@ -4,9 +4,12 @@ import re
 from abc import abstractmethod
 from typing import NamedTuple, Protocol
 
-from evergreen.errors import InputError
+from evergreen import log
+from evergreen.errors import InputError, StorageError
+from evergreen.rollout.codec import decode
 from evergreen.rollout.record import RolloutRecord
 
+_log = log.get(__name__)
 _ID = re.compile(r"[a-z][a-z0-9_-]{0,62}-\d{1,9}-[0-9a-f]{6}")
 
 
@@ -64,14 +67,23 @@ class StateStore(Protocol):
         """
         found = self.list(model)
         under_way = [kept for kept in found if not kept.record.ended]
-        return max(
-            under_way or found, key=lambda k: (k.record.plan.generation, k.record.created), default=None
-        )
+        if under_way:
+            return max(under_way, key=lambda k: (k.record.plan.generation, k.record.created))
+        return found[-1] if found else None
 
 
 def closed(record: RolloutRecord) -> bool:
     """Whether nothing will ever change a record again."""
     return record.settled and (bool(record.replaced) or not record.plan.generation)
+
+
+def readable(data: bytes, tag: str, where: str) -> Kept | None:
+    """A record of a list; a broken one is left out, so that it does not stop the rollouts of all models."""
+    try:
+        return Kept(decode(data, where), tag)
+    except StorageError as error:
+        _log.error("record left out", extra={"where": where, "error": str(error)})
+        return None
 
 
 def in_order(found: "list[Kept]") -> tuple[Kept, ...]:

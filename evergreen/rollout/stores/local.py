@@ -11,7 +11,7 @@ from evergreen.errors import ConflictError, NotFoundError
 from evergreen.files import explained
 from evergreen.rollout.codec import decode, encode
 from evergreen.rollout.record import RolloutRecord
-from evergreen.rollout.stores.interface import Kept, StateStore, checked_id, closed, in_order
+from evergreen.rollout.stores.interface import Kept, StateStore, checked_id, closed, in_order, readable
 
 _Signature = tuple[int, int, int]
 
@@ -25,7 +25,7 @@ class LocalStates(StateStore):
 
     def __init__(self, folder: Path) -> None:
         self._folder = Path(folder).absolute()
-        self._known: dict[str, tuple[_Signature, Kept]] = {}
+        self._known: dict[str, tuple[_Signature, Kept | None]] = {}
 
     @property
     def uri(self) -> str:
@@ -36,15 +36,16 @@ class LocalStates(StateStore):
         """Every record; a file that has not changed since the last time is not read again."""
         with explained(self._folder):
             names = sorted(p.name for p in self._folder.glob("*.json")) if self._folder.is_dir() else []
-        found = [kept for kept in map(self._kept, names) if kept and _wanted(kept.record, model, closed)]
-        return in_order(found)
+        found = [self._kept(name) for name in names]
+        return in_order([kept for kept in found if kept and _wanted(kept.record, model, closed)])
 
     def read(self, id: str) -> Kept:
         """One record."""
-        kept = self._kept(f"{checked_id(id)}.json")
-        if kept is None:
+        path = self._folder / f"{checked_id(id)}.json"
+        kept = self._kept(path.name)
+        if kept is None and not path.exists():
             raise NotFoundError(f"rollout {id}", f"not in {self._folder}")
-        return kept
+        return kept or Kept(decode(path.read_bytes(), str(path)), "")
 
     def write_if(self, record: RolloutRecord, tag: str | None) -> str:
         """Write the record's file if its content's hash is still `tag`."""
@@ -79,7 +80,7 @@ class LocalStates(StateStore):
             except FileNotFoundError:
                 self._known.pop(name, None)
                 return None
-        kept = Kept(decode(data, str(path)), hashlib.sha256(data).hexdigest())
+        kept = readable(data, hashlib.sha256(data).hexdigest(), str(path))
         self._known[name] = signature, kept
         return kept
 

@@ -3,7 +3,7 @@
 from evergreen.errors import ConflictError, NotFoundError
 from evergreen.rollout.codec import decode, encode
 from evergreen.rollout.record import RolloutRecord
-from evergreen.rollout.stores.interface import Kept, StateStore, checked_id, closed, in_order
+from evergreen.rollout.stores.interface import Kept, StateStore, checked_id, closed, in_order, readable
 from evergreen.storage import Store
 
 ROOT = "rollouts"
@@ -40,10 +40,12 @@ class ObjectStates(StateStore):
 
     def read(self, id: str) -> Kept:
         """One record."""
-        kept = self._found(checked_id(id))
-        if kept is None:
-            raise NotFoundError(f"rollout {id}", f"not in {self.uri}/{ROOT}")
-        return kept
+        key = f"{ROOT}/{checked_id(id)}/state.json"
+        try:
+            data, tag = self._store.read_tagged(key)
+        except NotFoundError as error:
+            raise NotFoundError(f"rollout {id}", f"not in {self.uri}/{ROOT}") from error
+        return Kept(decode(data, f"{self.uri}/{key}"), tag)
 
     def write_if(self, record: RolloutRecord, tag: str | None) -> str:
         """Write the record's object if its tag is still `tag`."""
@@ -63,7 +65,7 @@ class ObjectStates(StateStore):
             data, tag = self._store.read_tagged(key)
         except NotFoundError:
             return None
-        kept = Kept(decode(data, f"{self.uri}/{key}"), tag)
-        if closed(kept.record):
+        kept = readable(data, tag, f"{self.uri}/{key}")
+        if kept and closed(kept.record):
             self._closed[id] = kept
         return kept

@@ -27,7 +27,8 @@ def metrics_by_arm(
     if not asked:
         return {}
     sums = [s for metric, arm in asked for s in _sums(wanted, metric, arm)]
-    ((*found,),) = con.execute(f"SELECT {', '.join(sums)} FROM {scan}").fetchall()
+    here = f"SELECT * FROM {scan} WHERE baseline + open_baseline > 0 OR candidate + open_candidate > 0"
+    ((*found,),) = con.execute(f"SELECT {', '.join(sums)} FROM ({here})").fetchall()
     metrics: dict[str, dict[str, UserMoments]] = {metric.name: {} for metric in wanted.metrics}
     for place, (metric, arm) in enumerate(asked):
         users, covered, *rest = found[place * _SUMS : (place + 1) * _SUMS]

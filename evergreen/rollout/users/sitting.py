@@ -153,17 +153,17 @@ class Sitting:
 
     def _outputs(self, answered: Mapping[str, Mapping[str, int]]) -> Outputs:
         reference = self._reference
-        names, total = reference.labels, sum(reference.counts)
+        names = reference.labels
         arms = {
             arm: tuple(labels.get(str(place), 0) for place in range(len(names)))
             for arm, labels in sorted(answered.items())
         }
-        shares = tuple(count / total for count in reference.counts) if total else ()
+        trained = tuple(float(count) for count in reference.counts)
         unused = names and names[-1] == OTHER and not any(counts[-1] for counts in arms.values())
-        if unused and not (shares and shares[-1]):
+        if unused and not (trained and trained[-1]):
             arms = {arm: counts[:-1] for arm, counts in arms.items()}
-            names, shares = names[:-1], shares[:-1]
-        return Outputs(names, shares, arms)
+            names, trained = names[:-1], trained[:-1]
+        return Outputs(names, trained, arms)
 
     def _rows(self, merged: str, cut: int) -> str:
         """SQL of the next state's rows, each kind in an order of its own."""

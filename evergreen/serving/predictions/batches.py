@@ -1,5 +1,6 @@
 """Items of the log as batches, grouped by the segment that they belong to."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -89,7 +90,7 @@ class PredictionBatches:
 
 
 class OutcomeBatches:
-    """Outcomes, by day.
+    """Outcomes, by the day of their arrival: their own times are what clients say, and may be any.
 
     Args:
         model: The served model's name.
@@ -103,12 +104,6 @@ class OutcomeBatches:
         return OUTCOMES
 
     def made(self, items: Sequence[Outcome], gap: Mapping[str, int]) -> list[Batch]:
-        """One row an outcome, by day."""
-        groups: dict[int, list[Outcome]] = {}
-        for item in items:
-            groups.setdefault(int(item.time // _DAY), []).append(item)
-        batches: list[Batch] = []
-        for day, group in groups.items():
-            rows = encode_outcomes(group, {} if batches else gap)
-            batches.append(Batch(Target(self._model, 0, "", day), len(group), rows))
-        return batches
+        """One row an outcome."""
+        target = Target(self._model, 0, "", int(time.time() // _DAY))
+        return [Batch(target, len(items), encode_outcomes(items, gap))]

@@ -33,7 +33,7 @@ class Channel(Generic[T]):
 
         Args:
             items: What is to be logged.
-            values: How many values they hold, about.
+            values: How many values of 8 bytes they hold, about.
         """
         with self._lock:
             waiting, before = len(self._items), self._values

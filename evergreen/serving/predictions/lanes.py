@@ -100,6 +100,8 @@ class Lane(Generic[T]):
             size = segment.append(batch.rows)
         except OSError as error:
             self._failed(batch.items, gap, error)
+            if self._open is not None:  # whatever the disk did to it, what comes later stands in another one
+                self._close()
             return 0
         self._failing = False
         self.written += batch.rows.num_rows
@@ -128,5 +130,5 @@ class Lane(Generic[T]):
 
     def _close(self) -> None:
         assert self._open is not None
-        self._open.close()
-        self._open = None
+        segment, self._open = self._open, None
+        segment.close()

@@ -86,7 +86,7 @@ class About:
         model: The model's name.
         version: Its version; 0 for outcomes.
         digest: Of its bundle; empty for outcomes.
-        day: Of every row's time: days since 1970 in UTC.
+        day: Of every prediction's time, or of the outcomes' arrival: days since 1970 in UTC.
         writer: The server process that wrote it.
         seq: Its number among the writer's segments of this kind, from 1.
         dropped: What the writer dropped since its segment before: counts by reason.

@@ -26,7 +26,7 @@ from evergreen.storage.keys import checked_key
 
 _log = log.get(__name__)
 _SHORTEST = 0.01  # seconds between two turns of the writer
-_OUTCOME_VALUES = 5
+_OWN_VALUES, _OUTCOME_VALUES = 15, 5  # of a row of each kind, about
 _UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
@@ -86,7 +86,8 @@ class PredictionLogger:
         if self._room.full:
             self._predictions.drop(1, "disk")
             return False
-        return self._predictions.offer([served], served.rows * len(served.arrays) + 15)
+        values = served.rows * (len(served.arrays) + _OWN_VALUES)
+        return self._predictions.offer([served], max(values, served.size // 8))
 
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> bool:
         """Take outcomes, all or none; False when they were dropped, which is counted."""

@@ -30,7 +30,7 @@ class SegmentRef:
     Attributes:
         kind: `predictions` or `outcomes`.
         model: The model's name.
-        day: Of every row's time, in UTC.
+        day: Of every prediction's time, or of the outcomes' arrival, in UTC.
         writer: The server process that wrote it.
         seq: Its number among the writer's segments of this kind, from 1.
         key: Its key in the store.

@@ -110,7 +110,9 @@ def _convert(whole: "_Whole", batches: Iterable[pa.RecordBatch], path: Path) -> 
     dropped, held, size = Counter(whole.about.dropped), list[pa.RecordBatch](), 0
     gap = whole.schema.get_field_index(GAP)
     plain = whole.schema.remove(gap).remove_metadata()
-    with pq.ParquetWriter(path, plain, compression="zstd") as writer:
+    # Without dictionaries: most columns hold other values in each row, and zstd sees those that do not. It
+    # takes half the time, on the core that answers requests.
+    with pq.ParquetWriter(path, plain, compression="zstd", use_dictionary=False) as writer:
         for batch in batches:
             dropped.update(_dropped(batch.column(gap)))
             held.append(batch.remove_column(gap))

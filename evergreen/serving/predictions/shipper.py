@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from evergreen import log
@@ -113,8 +114,7 @@ class Shipper:
                 self._succeeded()
         except Exception as error:  # noqa: BLE001 - whatever the store does, the next try may go better
             self._failed(error)
-            return False
-        finally:
+        with suppress(OSError):  # such as a spool that someone removed
             self._room.measure()
         return not self._failures
 

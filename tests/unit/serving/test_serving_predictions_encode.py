@@ -85,7 +85,7 @@ def saw(rows):
 
 
 @given(requests())
-@settings(max_examples=120)
+@settings(max_examples=60)
 def test_what_the_model_saw_comes_back(drawn):
     kind, served, expected = drawn
     made = Encoder(IDENTITY, signature(kind), (), (), ColumnHash("salt")).encode(served, {})

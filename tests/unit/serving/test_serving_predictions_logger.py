@@ -1,6 +1,7 @@
 """The prediction log as a whole: what is dropped is counted, what is left behind is found, nothing twice."""
 
 import os
+import shutil
 import stat
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -159,7 +160,11 @@ def test_large_requests_are_bounded_by_their_values(make):
     many.arrays = [np.zeros(3_000_000), np.zeros(3_000_000, dtype=object)]
     many.rows = 3_000_000
     log._predictions._wake = lambda: None
-    assert [log.record(many) for _ in range(4)] == [True, True, False, False]
+    assert [log.record(many) for _ in range(4)] == [True, False, False, False]
+    log._predictions.take()
+    long = served(0)
+    long.size = 40 * 2**20
+    assert [log.record(long) for _ in range(3)] == [True, True, False]
     log._predictions.take()
 
 
@@ -172,6 +177,35 @@ def test_one_request_that_cannot_be_logged_costs_no_other_one(make, store, tmp_p
     log.close()
     assert logged(store, tmp_path) == ["r0", "r2"]
     assert log.dropped_by_reason == {"encode": 1}
+
+
+def test_a_disk_that_is_full_for_a_while_costs_what_came_then(make, store, tmp_path, monkeypatch):
+    log = make()
+    log.record(served(0))
+    until(lambda: log.written == 1)
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> int:
+            raise OSError(28, "No space left on device")
+
+        patch.setattr("evergreen.serving.predictions.segment.os.write", full)
+        log.record(served(1))
+        until(lambda: log.dropped == 1)
+    log.record(served(2))
+    log.close()
+    assert logged(store, tmp_path) == ["r0", "r2"]
+    told = [facts(p).dropped for p in fetch(store, segments(store, "coupons"), tmp_path / "cache")]
+    assert told == [{}, {"disk": 1}]
+
+
+def test_a_spool_that_is_removed_does_not_end_the_log(make, store, tmp_path):
+    log = make(rotate=timedelta(milliseconds=100))
+    log.record(served(0))
+    until(lambda: log.shipped == 1)
+    shutil.rmtree(tmp_path / "spool")
+    log.record(served(1))
+    until(lambda: log.dropped_by_reason == {"disk": 1})
+    log.close()
 
 
 def test_every_server_samples_the_same_requests(make, store, tmp_path):

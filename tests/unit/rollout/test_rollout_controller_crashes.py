@@ -1,0 +1,140 @@
+"""Killed between any two steps it goes on: nothing counted twice, no generation twice, nobody flipped."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rollout_world import BACK, GO, NOW, World, settings
+
+from evergreen.project.model import Serving
+from evergreen.rollout import commands
+from evergreen.rollout.record import RolloutRecord
+
+STEPS = ("read", "observed", "decided", "intent", "applied", "confirmed", "written")
+
+
+class Killed(BaseException):
+    """As final as a kill: nothing in the loop may catch it."""
+
+
+def begun(world: World) -> str:
+    trial = {"kind": "experiment", "at_least": "0s", "success": [{"event": "click"}]}
+    rollout = settings("shadow", 5, trial, 100, soak="0s")
+    return commands.start(
+        world.registry, world.states, "shop", 2, settings=rollout, serving=Serving(), clock=world.clock
+    ).id
+
+
+def check(world: World, record: RolloutRecord) -> None:
+    """What must hold at the end, however often somebody was killed on the way."""
+    for router in world.routers.values():
+        generations = [g for g, _ in router.shares]
+        assert generations == sorted(set(generations))
+    read = record.evidence.offsets
+    taken = [
+        b for r in world.routers.values() for b in r.buckets(0)
+        if b.rollout == record.id and b.seq <= read.get(f"router/{b.router}", 0)
+    ]  # fmt: skip
+    counted = sum(a.requests for s in record.evidence.steps for a in s.arms.values())
+    assert counted == sum(a.requests for b in taken for a in b.arms.values()) > 0
+    for step in record.evidence.steps:  # and each bucket in the stage whose share it was served under
+        arms = {arm: counts.requests for arm, counts in step.arms.items()}
+        if arms.get("baseline") or arms.get("candidate"):
+            share = 100 * arms.get("candidate", 0) / sum(arms.values())
+            assert share == pytest.approx(step.share)
+
+
+def users_never_flip_back(world: World) -> None:
+    for router in world.routers.values():
+        shares = [s for _, s in router.shares]
+        if shares and shares[-1] == 0 and router.plan.baseline.version == 2:
+            shares.pop()  # the launch: the candidate is the baseline
+        assert shares == sorted(shares)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_exception_between_any_two_steps(tmp_path, step):
+    world = World(tmp_path)
+    id = begun(world)
+    world.verdict = GO
+    deaths = 0
+
+    def die(name: str) -> None:
+        if name == step:
+            raise Killed
+
+    for look in range(120):
+        if world.states.read(id).record.ended:
+            break
+        try:
+            world.looks(world.controller(**({"on_step": die} if look % 2 == 0 else {})))
+        except Killed:
+            deaths += 1
+            world.clock.now += 1
+        for router in world.routers.values():
+            router.serve(20)
+    assert world.states.read(id).record.phase == "launched" and deaths >= 3
+    check(world, world.states.read(id).record)
+    users_never_flip_back(world)
+    assert world.registry.aliases("shop")["baseline"] == 2
+    moves = [m for m in world.registry.history("shop") if m.alias == "baseline"]
+    assert [m.version for m in moves] == [1, 2]  # moved once
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_exception_during_a_rollback(tmp_path, step):
+    world = World(tmp_path)
+    id = begun(world)
+    world.verdict = GO
+    world.looks(world.controller(), 3)
+    for router in world.routers.values():
+        router.serve(20)
+    world.verdict = BACK
+
+    def die(name: str) -> None:
+        if name == step:
+            raise Killed
+
+    for _ in range(20):
+        try:
+            world.looks(world.controller(on_step=die))
+        except Killed:
+            world.clock.now += 1
+        world.looks(world.controller())
+    record = world.states.read(id).record
+    assert record.phase == "rolled_back" and world.shares == [0, 0]
+    check(world, record)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", [False, True], ids=["launch", "rollback"])
+def test_sigkill_between_any_two_steps(tmp_path, harm):
+    world = World(tmp_path)
+    id = begun(world)
+    (tmp_path / "clock").write_text(str(NOW))
+    here = Path(__file__).parent
+    deaths = 0
+    for round_ in range(3):
+        for number, step in enumerate(STEPS):
+            if harm and round_ == 1:
+                (tmp_path / "harm").touch()
+            nth = str(1 + (number + round_) % 3)
+            command = [sys.executable, str(here / "rollout_process.py"), str(tmp_path), step, nth]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=here)
+            deaths += done.returncode == -9
+            assert done.returncode in (0, -9), done.stderr
+            check_fences(world)
+    command = [sys.executable, str(here / "rollout_process.py"), str(tmp_path), "never", "1"]
+    assert subprocess.run(command, capture_output=True, cwd=here).returncode == 0
+    record = world.states.read(id).record
+    assert record.phase == ("rolled_back" if harm else "launched") and deaths >= 5
+    check(world, record)
+    if not harm:
+        users_never_flip_back(world)
+
+
+def check_fences(world: World) -> None:
+    for router in world.routers.values():
+        generations = [g for g, _ in router.shares]
+        assert generations == sorted(set(generations))
