@@ -3,7 +3,7 @@
     python -m benchmarks.rollout_simulation [--rollouts 1000] [--only NAME,NAME]
 
 Users are heavy-tailed (1 to 800 requests, a hundredth of them fails always) and keep their arm. Every figure goes
-through `evergreen.rollout.judge.judge`, asked at every window as the controller does, except where the name
+through `evergreen.rollout.judge.judge`, asked every minute as the controller does, except where the name
 says `tests alone`. Prints a table; the fast version of it is tests/unit/rollout/test_rollout_judge_simulation.py.
 """
 
@@ -37,27 +37,27 @@ class End:
 
 
 def settings(**guardrails: object) -> Rollout:
-    """Canaries only, ten windows of a minute each at the least."""
+    """Canaries only, ten minutes each at the least."""
     stages = [{"kind": "canary", "share": s, "at_least": "10m"} for s in SHARES]
     return Rollout.model_validate({"stages": stages, "guardrails": guardrails, "soak": "10m"})
 
 
 def rollout(seed: int, rules: Rollout, habits: Habits, patience: int, forced: bool = False) -> End:
-    """One rollout, judged after every window.
+    """One rollout, judged every minute.
 
     Args:
         seed: Of its users.
         rules: The project's section.
         habits: Of its users.
-        patience: Windows a stage may take.
-        forced: Go on after `patience` windows whatever the evidence says, and only look for harm.
+        patience: Minutes a stage may take.
+        forced: Go on after `patience` minutes whatever the evidence says, and only look for harm.
     """
     world, spent, windows = World(seed, habits), 0, 0
     stages = len(rules.stages)
     for stage in range(stages + 1):
         world.begin(stage, SHARES[stage] if stage < stages else 100)
         for k in range(1, patience + 1):
-            world.window()
+            world.pass_minute()
             windows += 1
             verdict = judge(rules, stage, world.evidence(), 60.0 * k).verdict
             requests = spent + world.totals["candidate"]["requests"]
@@ -78,7 +78,7 @@ def rate_tests(seed: int, rules: Rollout, habits: Habits, windows: int, rates: t
     for stage, share in enumerate(SHARES):
         world.begin(stage, share)
         for _ in range(windows):
-            world.window()
+            world.pass_minute()
             seen += 1
             step = Step(rules, Evidence(steps=tuple(world.steps)), stage, 0.0)
             for rate in rates:
@@ -162,11 +162,12 @@ def line(name: str, figures: str, wanted: str) -> None:
 
 
 def aa_rates(n: int) -> None:
-    for windows, harm in ((10, 0.2), (60, 0.2), (60, 0.0), (60, 0.5)):
+    for minutes, window, harm in ((10, 1440, 0.2), (60, 1440, 0.2), (60, 1440, 0.0), (60, 20, 0.2)):
         rules = settings(**{r: {"harm": harm} for r in RATES})
-        ends = [rate_tests(s, rules, Habits(), windows) for s in range(n)]
+        ends = [rate_tests(s, rules, Habits(window=window), minutes) for s in range(n)]
         text = f"{100 * share_of(ends, 'roll_back'):.2f} % of {n}"
-        line(f"A/A, four rates (tests alone), {windows} windows a step, harm {harm:g}", text, "≤ 1 %")
+        name = f"{minutes} minutes a stage, tolerated {harm:g}, window {window} minutes"
+        line(f"A/A, four rates (tests alone), {name}", text, "≤ 1 %")
 
 
 def aa_without_repeats(n: int) -> None:
@@ -174,11 +175,12 @@ def aa_without_repeats(n: int) -> None:
     original = World._arm
     World._arm = lambda self, arm: replace(original(self, arm), repeats={})  # type: ignore[method-assign]
     try:
-        for windows, harm in ((10, 0.2), (60, 0.2), (60, 0.5)):
+        for window, harm in ((1440, 0.2), (20, 0.2), (1, 0.2), (1, 0.5)):
             rules = settings(**{r: {"harm": harm} for r in RATES})
-            ends = [rate_tests(s, rules, Habits(), windows) for s in range(n)]
+            ends = [rate_tests(s, rules, Habits(window=window), 60) for s in range(n)]
             text = f"{100 * share_of(ends, 'roll_back'):.2f} % of {n}"
-            line(f"the same without `repeats`, {windows} windows a step, harm {harm:g}", text, "(shows why)")
+            name = f"60 minutes a stage, tolerated {harm:g}, window {window} minutes"
+            line(f"the same by routers that do not count `repeats`, {name}", text, "(shows why)")
     finally:
         World._arm = original  # type: ignore[method-assign]
 

@@ -1,7 +1,7 @@
 """A world of users for the simulation of rollouts: heavy-tailed, some of whom fail always; counted as routers do.
 
-Who uses what how much is drawn once a rollout; time goes by in windows (a user counts at most once in each).
-Nothing of it knows which statistics will be asked.
+Who asks how much is drawn once a rollout; time goes by in minutes. Nothing of it knows which statistics will be
+asked.
 """
 
 from dataclasses import dataclass, field
@@ -35,6 +35,8 @@ class Habits:
         labels: How often each label is answered.
         shifted: The same by the candidate.
         bias: Share of the candidate's users that are lost on the way (a sample ratio mismatch).
+        window: Minutes; a user is counted as harmed at most once in it.
+        breaks: Minutes after which `factor` and `shifted` begin to hold.
     """
 
     users: int = 5000
@@ -47,6 +49,8 @@ class Habits:
     labels: tuple[float, ...] = (0.7, 0.2, 0.1)
     shifted: tuple[float, ...] | None = None
     bias: float = 0.0
+    window: int = 1440
+    breaks: int = 0
 
 
 def activity(rng: np.random.Generator, users: int) -> np.ndarray:
@@ -64,7 +68,9 @@ class World:
         weight = activity(rng, n)
         self.rate = weight * habits.requests / weight.sum()
         self.always = {r: rng.random(n) < habits.always[r] for r in only}
-        self.times = {r: np.zeros((n, 2)) for r in only}
+        self.times = {r: np.zeros(n) for r in only}
+        self.until = {r: np.zeros(n) for r in only}
+        self.minute = 0
         self.own = rng.beta(20 * habits.clicks, 20 * (1 - habits.clicks), n)
         self.past = np.where(rng.random(n) < 0.7, rng.binomial(20, self.own) / 20, 0.0)
         self.steps: list[StepEvidence] = []
@@ -82,8 +88,8 @@ class World:
         self.said = {arm: np.zeros(len(self.habits.labels), dtype=int) for arm in ARMS}
         self.steps.append(StepEvidence(stage, share))
 
-    def window(self) -> None:
-        """Let one window go by."""
+    def pass_minute(self) -> None:
+        """Let a minute go by."""
         rng, habits = self.rng, self.habits
         asked = rng.poisson(self.rate)
         asked[self.lost] = 0
@@ -91,19 +97,22 @@ class World:
         for arm, who in arms.items():
             self.totals[arm]["requests"] += int(asked[who].sum())
         for rate in self.only:
-            p = np.where(self.mine, habits.factor.get(rate, 1.0), 1.0) * habits.bad[rate]
+            worse = habits.factor.get(rate, 1.0) if self.minute >= habits.breaks else 1.0
+            p = np.where(self.mine, worse, 1.0) * habits.bad[rate]
             bad = np.where(self.always[rate], asked, rng.binomial(asked, np.minimum(p, 1.0)))
-            harmed = bad > 0
-            before = self.times[rate][np.arange(len(bad)), self.mine.astype(int)]
+            harmed = (bad > 0) & (self.until[rate] <= self.minute)
+            before = self.times[rate]
             for arm, who in arms.items():
                 here = harmed & who
                 total = self.totals[arm]
                 total["e", rate] += int(bad[who].sum())
                 total["r", rate] += int(here.sum())
                 total["p", rate] += int(2 * before[here].sum())
-            self.times[rate][harmed, self.mine[harmed].astype(int)] += 1
+            self.times[rate][harmed] += 1
+            self.until[rate][harmed] = self.minute + habits.window
         if self.users_too:
             self._visits(asked)
+        self.minute += 1
         arms_ = {arm: self._arm(arm) for arm in ARMS}
         self.steps[-1] = StepEvidence(self.steps[-1].stage, self.share, arms_)
 

@@ -26,6 +26,7 @@ import os
 import platform
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -33,7 +34,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.remove(str(Path(__file__).resolve().parent))  # its profile.py is not Python's
+if str(Path(__file__).resolve().parent) in sys.path:
+    sys.path.remove(str(Path(__file__).resolve().parent))  # its profile.py is not Python's
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import serving_contenders as contenders
@@ -122,12 +124,12 @@ def compete(listed: Sequence[Contender], plan: Plan, bench: Bench) -> Found:
 
 
 def _one(found: Found, server: Running, rate: float, bench: Bench) -> None:
-    """One contender's turn at one rate; not when a lower rate was far too much, or this one was before."""
+    """One contender's turn at one rate; a peer has none when a lower rate or this one was too much before."""
     name = server.contender.name
     runs = found.runs[name, rate]
     lower = [run for (who, r), done in found.runs.items() if who == name and r < rate for run in done if run]
     hopeless = any(run.answered < 0.5 for run in lower) or any(r is None or r.answered < 1 for r in runs)
-    if hopeless:
+    if hopeless and name in PEERS:
         runs.append(None)
         return
     print(f"{name} at {rate:g}/s", file=sys.stderr, flush=True)
@@ -192,6 +194,7 @@ def main() -> None:
     }  # fmt: skip
     plan = replace(plan, **{k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items() if v})
     server_core, load_core = cores()
+    begun = time.monotonic()
     models: dict[str, Found] = {}
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as temporary:
         world = make_world(Path(temporary))
@@ -208,10 +211,11 @@ def main() -> None:
                 print(f"- {name}: {value:.2f}")
             for name, why in found.unavailable.items():
                 print(f"- {name} could not be had: {why}")
-            sys.stdout.flush()
+            print(found.noise(), flush=True)
         shadow = None if given.skip_shadow else shadows(world, server_core, plan)
     if shadow:
         print(f"\n## A shadow that takes 200 ms\n\n{serving_shadow.text(shadow)}")
+    print(f"\n{(time.monotonic() - begun) / 60:.1f} minutes")
     if given.json:
         settings = {"machine": machine(), "plan": vars(plan), "pins": {name: PINS[name] for name in peers}}
         given.json.write_text(as_json(settings, models, shadow))

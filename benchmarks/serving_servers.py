@@ -19,6 +19,7 @@ from benchmarks.serving_contenders import Contender, environment
 from benchmarks.serving_world import HERE
 
 READY_SECONDS = 90
+END_SECONDS = 10
 
 
 @dataclass
@@ -109,18 +110,20 @@ def started(contender: Contender, core: int) -> Iterator[Running]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wake it and its children, ask it to end, kill what does not."""
+    """Wake it and its children, ask it to end, then those whom it left behind; kill what does not."""
     members: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
         members = family(process)
         for each in members:
             each.send_signal(signal.SIGCONT)
-        members[0].terminate()
-    _, alive = psutil.wait_procs(members, timeout=10)
-    for each in alive:
-        with suppress(psutil.NoSuchProcess):
+    for each in members:  # the parent first: it knows best how its children end
+        with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            each.terminate()
+            each.wait(END_SECONDS)
+        with suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
             each.kill()
-    process.wait(10)
+            each.wait(1)
+    process.wait(END_SECONDS)
 
 
 def _wait_ready(process: subprocess.Popen[bytes], contender: Contender) -> None:

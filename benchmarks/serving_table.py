@@ -29,6 +29,14 @@ class Found:
         """The contenders, in the order in which they were measured."""
         return list(dict.fromkeys([*(name for name, _ in self.runs), *self.throughput]))
 
+    def noise(self) -> str:
+        """How much of it was measured on a busy machine, as a line of the page."""
+        runs = [run for each in self.runs.values() for run in each if run]
+        runs += [run for each in self.throughput.values() for run in each.runs]
+        bad = sum(run.disturbed for run in runs)
+        advice = "; measure again on a quiet machine" if bad > len(runs) / 20 else ""
+        return f"- {bad} of {len(runs)} runs were disturbed{advice}"
+
     def middle(self, name: str, rate: float, what: str) -> float:
         """Median over the rounds of one figure; NaN without one."""
         values = [getattr(run, what) for run in self.runs.get((name, rate), []) if run]

@@ -15,6 +15,7 @@ from evergreen.cli import (
     predictions,
     profile,
     repair,
+    rollout,
     runs,
     schema,
     validate,
@@ -108,3 +109,4 @@ app.command()(validate.diff)
 app.add_typer(schema.schema)
 app.command()(profile.profile)
 app.add_typer(predictions.predictions)
+app.add_typer(rollout.rollout)

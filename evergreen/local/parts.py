@@ -183,18 +183,19 @@ def is_well(folder: Folder, state: State, name: str, url: str) -> bool:
     if name.startswith(MODEL_SERVER):
         return is_ready(url, name.split()[2].partition("@")[0])
     if name.startswith(ROUTER):
-        found = _router_state(url)
+        found = router_state(url)
         return found is not None and found.envoy_up
     return name != CONTROLLER or _answers(url, "/healthz")
 
 
 def has_plan(url: str) -> bool:
     """Whether the router of an agent routes by a plan."""
-    found = _router_state(url)
+    found = router_state(url)
     return found is not None and found.plan is not None and found.applied
 
 
-def _router_state(url: str) -> "RouterState | None":
+def router_state(url: str) -> "RouterState | None":
+    """What the agent of a router says; None when it does not answer."""
     from evergreen.rollout.router.client import RouterClient
 
     try:

@@ -18,6 +18,7 @@ from evergreen.local.state import CONTROLLER, ROUTER, SUPERVISOR, Folder, Routin
 from evergreen.project.model import Rollout, Serving
 from evergreen.registry import Registry
 from evergreen.rollout.commands import deploy
+from evergreen.rollout.router.saved import PlanStore, Saved
 from evergreen.rollout.stores.local import LocalStates
 from evergreen.serving.ports import is_free, require_free
 from evergreen.storage import open_store
@@ -176,8 +177,24 @@ def _routers(folder: Folder, state: State, routing: Routing, deadline: float) ->
         remedy = "Name another one with --router-port, or 0 for any."
         require_free(state.host, routing.port, "the router", remedy)
     for number, name in enumerate(names, 1):
+        _give_plan(folder, state, number)
         state = _kept_or_started(folder, state, name, _router(folder, state, routing, number), deadline)
     return state
+
+
+def _give_plan(folder: Folder, state: State, number: int) -> None:
+    """A router that joins others on their port begins with their plan, as users find it at once."""
+    name, others = router_name(number), [n for n in state.parts if n.startswith(ROUTER) and state.alive(n)]
+    if name in others:
+        return
+    known = [found for n in others if (found := parts.router_state(state.parts[n].url)) and found.plan]
+    newest = max(known, key=lambda found: found.generation, default=None)
+    if newest is None:
+        return
+    folder.router(number).mkdir(parents=True, exist_ok=True)
+    plans = PlanStore(folder.router(number))
+    if plans.saved.plan is None or plans.saved.plan.generation < newest.generation:
+        plans.put(Saved(newest.plan, newest.dead_man_fired))
 
 
 def _router(folder: Folder, state: State, routing: Routing, number: int) -> Recipe:

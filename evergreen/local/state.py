@@ -122,8 +122,8 @@ class State:
 
     def with_part(self, name: str, running: Running | None) -> "State":
         """The state with a part added, or taken away."""
-        parts = {k: v for k, v in self.parts.items() if k != name}
-        return replace(self, parts={**parts, name: running} if running else parts)
+        parts = {**self.parts, name: running}  # one that is started again keeps its place
+        return replace(self, parts={k: v for k, v in parts.items() if v is not None})
 
 
 @dataclass(frozen=True)

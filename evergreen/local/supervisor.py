@@ -30,7 +30,7 @@ from evergreen.local.servers import lasted, wait
 from evergreen.local.state import CONTROLLER, ROUTER, S3, SUPERVISOR, Folder, State
 from evergreen.serving.ports import is_free
 
-_log = log.get(__name__)
+_log = log.get("evergreen.local.supervisor")  # as a program its name is __main__
 _LOOK_SECONDS = 0.25
 _LOCK_SECONDS = 1.0
 _INPUT = 2

@@ -10,6 +10,7 @@ from typing import Any
 from evergreen.project.document import Document
 from evergreen.project.paths import check_options, check_uri, has_span
 from evergreen.project.semantics_model import check_model
+from evergreen.project.semantics_rollout import check_rollout
 from evergreen.project.view import View, column_list, mapping
 from evergreen.project.wording import Path, did_you_mean, listed
 
@@ -26,6 +27,8 @@ def check_meaning(document: Document) -> None:
     _check_features(view)
     _check_other_references(view)
     check_model(view)
+    check_rollout(view)
+    _check_prometheus(view)
 
 
 def _check_storage(view: View) -> None:
@@ -35,6 +38,12 @@ def _check_storage(view: View) -> None:
             check_uri(view.document, ("storage", field), uri)
         elif isinstance(uri, str):
             check_endpoint(view.document, ("storage", field), uri)
+
+
+def _check_prometheus(view: View) -> None:
+    url = mapping(mapping(view.data.get("rollout")).get("guardrails")).get("prometheus")
+    if isinstance(url, str) and url:
+        check_endpoint(view.document, ("rollout", "guardrails", "prometheus"), url)
 
 
 def check_endpoint(document: Document, where: Path, uri: str) -> None:

@@ -58,7 +58,8 @@ def finishing(record: RolloutRecord, seen: Seen, now: float, cause: Cause) -> Ro
     assert record.plan.candidate is not None
     plan = plans.launched(record, record.plan.candidate.endpoints, next_generation(record, seen))
     return noted(
-        record, now, "finishing", cause.why, who=cause.who, plan=plan, phase="soaking", waits=""
+        record, now, "finishing", cause.why, who=cause.who, plan=plan, phase="soaking", waits="",
+        marks=(*record.marks, Mark(plan.generation, -1)),
     )  # fmt: skip
 
 

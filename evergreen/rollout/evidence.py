@@ -22,10 +22,11 @@ class ArmCounts:
         requests: All of them.
         fallbacks: Routed to the candidate and answered by the baseline; they count as errors too.
         events: By rate: requests with an error, too slow, with an empty output, with missing inputs.
-        harmed: By rate: the same, a user at most once a window; requests without a user count each.
+        harmed: By rate: the same, a user at most once a window, on the arm that it happened on first; requests
+            without a user count each.
         latency: Requests by latency, one count more than LATENCY_EDGES; empty for none.
         repeats: By rate: for each count in `harmed`, twice how often the same user was counted before in this
-            rollout on this arm, so that `harmed` and `repeats` add up to the sum of squares by user. Who
+            rollout on either arm, so that `harmed` and `repeats` add up to the sum of squares by user. Who
             fails again and again falls on one arm with all of it: the evidence makes allowance for that.
     """
 
@@ -157,6 +158,21 @@ class UserEvidence:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """What was known of users when a stage was left; the routers' counts stay in its step.
+
+    Attributes:
+        stage: The stage's index.
+        users: As it stood: by then the evidence of the next stage begins from nothing.
+        looks: Of the stage's experiment.
+    """
+
+    stage: int
+    users: UserEvidence = field(default_factory=UserEvidence)
+    looks: tuple[Mapping[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All of it, as it stands in a rollout's record, in one write with the offsets it was read up to.
 
@@ -168,6 +184,7 @@ class Evidence:
         offsets: What was read: `router/<id>` → seq, `predictions/<writer>` → seq, `outcomes/<writer>` → seq.
         state: Where the sums by user are kept (a key in the store); empty while there are none.
         looks: Of the present experiment: the looks that were taken: users, z by success metric.
+        passed: By stage that was left, oldest first: for people and for the record; nothing is judged by it.
     """
 
     steps: tuple[StepEvidence, ...] = ()
@@ -176,6 +193,7 @@ class Evidence:
     offsets: Mapping[str, int] = field(default_factory=dict)
     state: str = ""
     looks: tuple[Mapping[str, float], ...] = ()
+    passed: tuple[Passed, ...] = ()
 
 
 def added(a: ArmCounts, b: ArmCounts) -> ArmCounts:

@@ -82,10 +82,11 @@ def _verdict(findings: Sequence[Finding], late: Finding | None) -> Verdict:
     waits = [f for f in findings if f.effect == "wait"]
     if not waits:
         return Verdict("promote", _clean(findings), checks)
-    last = min(waits, key=lambda f: f.progress).decision.reason
+    waits.sort(key=lambda f: f.progress)
+    last, names = waits[0].decision.reason, tuple(f.decision.check for f in waits)
     if late:
-        return Verdict("stop", f"{late.decision.reason}: {last}", checks)
-    return Verdict("hold", last, checks)
+        return Verdict("stop", f"{late.decision.reason}: {last}", checks, names)
+    return Verdict("hold", last, checks, names)
 
 
 def _sentence(findings: Iterable[Finding]) -> str:

@@ -2,8 +2,8 @@
 
 Harm is evidence of m/alpha that the candidate's rate is above 1 + harm times the baseline's, over all steps
 together. To go on, one of two must hold: either the anytime-valid interval lies below 1 + harm (no more than
-tolerated is shown); or nothing points to harm: so many bad events of the candidate, or more, come by chance
-in at least one case of five when both arms are alike. So with rare errors a good candidate passes without
+tolerated is shown); or nothing points to harm: the candidate's rate is not above 1 + harm as far as can be seen,
+or so many bad events of it come by chance in one case of twenty when both arms are alike. So with rare errors a good candidate passes without
 waiting for events that hardly come, and one that looks worse stays where it is until more requests have told.
 """
 
@@ -28,7 +28,7 @@ from evergreen.rollout.judge_findings import (
 from evergreen.rollout.statistics import rates
 from evergreen.rollout.statistics.rates import Alone, Arms
 
-UNSUSPECTED = 0.2
+UNSUSPECTED = 0.05
 """At or above this probability under equal rates, nothing points to harm."""
 FEW = 3
 """Fewer bad events of the candidate point to nothing."""
@@ -97,7 +97,8 @@ def _judged(
         return found(rate, "pass", reason, guardrail.reaction)
     have, mean, chance = suspicion(arms, alone)
     counts = f"{have:,.0f} {name} of the candidate for {mean:,.1f} expected"
-    if have < FEW or chance >= UNSUSPECTED:
+    little = ratio is not None and ratio - 1 <= guardrail.harm
+    if have < FEW or chance >= UNSUSPECTED or little:
         return found(rate, "pass", f"{counts} when both arms are alike", guardrail.reaction)
     reason = f"{counts} when both arms are alike (chance {chance:.2g}): more requests will tell"
     return waiting(rate, reason, guardrail.reaction, chance / UNSUSPECTED)
@@ -140,22 +141,30 @@ def events(counts: ArmCounts, rate: str) -> int:
 
 
 def _alone(steps: Sequence[StepEvidence], rate: str) -> Alone | None:
-    """The candidate's counts since it is alone, and the baseline's before; None without any of the latter."""
+    """The candidate's counts since it is alone, and the baseline's before; None without any of the latter.
+
+    All bad events, because who was counted before does not count again in a window, so that a later step would
+    look better than an earlier one; together they are worth as many events as users were harmed.
+    """
     now = [s.arms.get("candidate", _NONE) for s in steps if s.share >= 100]
     before = [s.arms.get("baseline", _NONE) for s in steps if s.share < 100]
     requests = sum(c.requests for c in before)
     if requests <= 0:
         return None
     every = [*now, *before]
-    total = sum(events(c, rate) for c in every)
-    design = 1 + sum(c.repeats.get(rate, 0) for c in every) / total if total else 1.0
+    total = sum(_all(c, rate) for c in every)
+    first = sum(events(c, rate) for c in every)
     return Alone(
-        sum(events(c, rate) for c in now),
+        sum(_all(c, rate) for c in now),
         sum(c.requests for c in now),
-        sum(events(c, rate) for c in before),
+        sum(_all(c, rate) for c in before),
         requests,
-        design,
+        max(1.0, total / first) if first else 1.0,
     )
+
+
+def _all(counts: ArmCounts, rate: str) -> int:
+    return max(counts.events.get(rate, 0), counts.harmed.get(rate, 0))
 
 
 def _ratio(alone: Alone) -> float | None:

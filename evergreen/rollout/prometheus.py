@@ -1,7 +1,7 @@
 """One number from a Prometheus server, or none: https://prometheus.io/docs/prometheus/latest/querying/api/.
 
-Whatever goes wrong is no number, never an exception: a rollout that waits for a number then holds. Counters that
-begin anew are PromQL's business: `rate()` and `increase()` allow for them.
+Whatever goes wrong is no number, never an exception: a rollout that waits for a number then holds. Counters
+that begin anew are PromQL's business: `rate()` and `increase()` allow for them.
 """
 
 import base64
@@ -30,15 +30,15 @@ def query(url: str, promql: str, timeout: float = 2.0) -> float | None:
     """Ask for the present value of an expression.
 
     Args:
-        url: The server, such as `http://prometheus:9090`; a path in front of `/api` and a user with password are
-            understood.
+        url: The server, such as `http://prometheus:9090`; a path in front of `/api` and a user with password
+            are understood.
         promql: An expression whose result is a scalar or a vector of one element.
         timeout: Seconds for all of it.
 
     Returns:
         The number; None for NaN, an infinity, no or several elements, an error, a redirect, an answer of more
-        than 1 MiB, and a server that is not reached or does not answer in time. Why is logged, once for as long
-        as the reason stays the same.
+        than 1 MiB, and a server that is not reached or does not answer in time. Why is logged, once for as
+        long as the reason stays the same.
     """
     try:
         number = _number(_answer(url, promql, timeout))
@@ -64,7 +64,9 @@ def _answer(url: str, promql: str, timeout: float) -> bytes:
     connection = kind(parts.hostname, parts.port, timeout=timeout)
     try:
         parameters = urlencode({"query": promql, "timeout": f"{max(1, round(1000 * timeout))}ms"})
-        connection.request("GET", f"{parts.path.rstrip('/')}/api/v1/query?{parameters}", headers=_headers(parts))
+        connection.request(
+            "GET", f"{parts.path.rstrip('/')}/api/v1/query?{parameters}", headers=_headers(parts)
+        )
         response = connection.getresponse()
         content = _content(connection, response, end)
     finally:
@@ -82,9 +84,7 @@ def _headers(parts: Any) -> dict[str, str]:
     return headers
 
 
-def _content(
-    connection: http.client.HTTPConnection, response: http.client.HTTPResponse, end: float
-) -> bytes:
+def _content(connection: http.client.HTTPConnection, response: http.client.HTTPResponse, end: float) -> bytes:
     """The body; a server that sends it drop by drop does not get more time for that."""
     content = b""
     while True:
@@ -139,4 +139,6 @@ def _tell(url: str, promql: str, reason: str) -> None:
         _told.clear()
     _told[key] = reason
     server = url.rpartition("@")[2][:_SHOWN]  # what stands before it may be a password
-    _log.warning("no number from Prometheus", extra={"server": server, "query": promql[:_SHOWN], "why": reason})
+    _log.warning(
+        "no number from Prometheus", extra={"server": server, "query": promql[:_SHOWN], "why": reason}
+    )

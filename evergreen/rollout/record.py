@@ -44,11 +44,13 @@ class Verdict:
             `roll_back`.
         reason: One sentence for people.
         checks: Every check with what was observed and its interval; `gate` is `rollout`.
+        waits: The checks that do not show yet what it takes to go on; first the one that is furthest from it.
     """
 
     kind: Literal["promote", "hold", "stop", "roll_back"]
     reason: str
     checks: tuple[Decision, ...] = ()
+    waits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from evergreen.rollout.evidence import (
     Evidence,
     Outputs,
     Pairs,
+    Passed,
     StepEvidence,
     UserEvidence,
     added,
@@ -63,9 +64,13 @@ def _with(step: StepEvidence, bucket: Bucket) -> StepEvidence:
 
 
 def begun(evidence: Evidence, stage: int, share: float) -> Evidence:
-    """The evidence as a stage begins: what is judged by stage starts from nothing."""
+    """The evidence as a stage begins: what is judged by stage starts from nothing, what was known is kept."""
     users = replace(evidence.users, exposed={}, exposed_share=share, pairs=Pairs(), outputs=Outputs())
-    return replace(evidence, steps=(*evidence.steps, StepEvidence(stage, share)), users=users, looks=())
+    passed = evidence.passed
+    if evidence.steps:
+        passed = (*passed, Passed(evidence.steps[-1].stage, evidence.users, evidence.looks))
+    steps = (*evidence.steps, StepEvidence(stage, share))
+    return replace(evidence, steps=steps, users=users, looks=(), passed=passed)
 
 
 def with_users(evidence: Evidence, users: UserEvidence, offsets: Mapping[str, int], state: str) -> Evidence:

@@ -65,7 +65,8 @@ class App:
         self._bodies = Bodies(limits)
         self._hot = {f"/v2/models/{name}/{action}": Route(action) for action in ("infer", "rows")}
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="predict")
-        self._accesses, self._refusals = BoundedLog(_log, 0.2), BoundedLog(_log, 2, burst=10)
+        self._accesses = BoundedLog(_log, 0.2)
+        self._refusals, self._faults = BoundedLog(_log, 2, burst=10), BoundedLog(_log, 2, burst=10)
 
     def serve(self, model: ServedModel | None) -> None:
         """Make a loaded and warmed-up model the one that answers; what is at work keeps the old one."""
@@ -92,7 +93,7 @@ class App:
         """Answer a prediction request, or say why not."""
         begun = time.perf_counter()
         request_id, arm = callers.request_id(headers.get(callers.ID_HEADER)), callers.arm(headers)
-        model, work, body = self.model, None, b""
+        model, work, body, closes = self.model, None, b"", False
         self.in_flight += 1
         try:
             model = self._admit(route)
@@ -111,11 +112,12 @@ class App:
             answer = answers.success(work)
         except Refusal as refusal:
             answer = self._refused(route, refusal, request_id, arm)
+            closes = await self._bodies.is_left(refusal, headers, protocol)
         except (ProtocolClosed, ProtocolError):
             self.metrics.answered(route.action, _CLIENT_GONE)
             return
         except Exception:  # noqa: BLE001 - the server must answer, whatever happens; the log has the trace
-            answer = _failed(route, request_id)
+            answer = self._failed(route, request_id)
         finally:
             self.in_flight -= 1
         sent = [("content-type", answer.content_type), (callers.ID_HEADER, request_id), *answer.headers]
@@ -123,7 +125,7 @@ class App:
             sent.append((answers.MODEL_HEADER, model.ref))
         if work is not None:
             sent.append((answers.FLAGS_HEADER, work.flags))
-        self._send(protocol, answer, sent)
+        self._send(protocol, answer, sent, closes)
         seconds = time.perf_counter() - begun
         self.metrics.answered(route.action, answer.status)
         if model is not None:
@@ -187,14 +189,21 @@ class App:
             )  # fmt: skip
         return answers.error(refusal)
 
-    def _send(self, protocol: Any, answer: Answer, headers: list[tuple[str, str]]) -> None:
-        if self.draining:
+    def _failed(self, route: Route, request_id: str) -> Answer:
+        if self._faults.takes():
+            self._faults.write("request failed", failed=True, route=route.action, request_id=request_id)
+        return Answer(500, error_body("internal error; the server's log says more"))
+
+    def _send(
+        self, protocol: Any, answer: Answer, headers: list[tuple[str, str]], closes: bool = False
+    ) -> None:
+        if self.draining or closes:
             headers.append(("connection", "close"))
         protocol.response_bytes(answer.status, headers, answer.body)
 
     async def _other(self, scope: Any, protocol: Any) -> None:
         """Answer what is not a prediction on the usual path."""
-        route = Route("other")
+        route, closes = Route("other"), False
         try:
             route = find(self.name, scope.method, scope.path)
             if route.action in ("infer", "rows"):
@@ -203,13 +212,14 @@ class App:
             answer = await self._answer(route, scope.headers, protocol)
         except Refusal as refusal:
             answer = self._refused(route, refusal)
+            closes = await self._bodies.is_left(refusal, scope.headers, protocol)
         except (ProtocolClosed, ProtocolError):
             self.metrics.answered(route.label, _CLIENT_GONE)
             return
         except Exception:  # noqa: BLE001 - as in _prediction
-            answer = _failed(route, "")
+            answer = self._failed(route, "")
         self.metrics.answered(route.label, answer.status)
-        self._send(protocol, answer, [("content-type", answer.content_type), *answer.headers])
+        self._send(protocol, answer, [("content-type", answer.content_type), *answer.headers], closes)
 
     async def _answer(self, route: Route, headers: Any, protocol: Any) -> Answer:
         if route.action == "outcomes":
@@ -259,7 +269,7 @@ class App:
         outcomes = read_outcomes(body, user, self.limits.rows)
         if not self._predictions.record_outcomes(outcomes):
             full = "the queue is full; none of these outcomes is kept"
-            raise Refusal(503, "busy", "prediction log", full, remedy="Send them again soon.")
+            raise Refusal(503, "log", "prediction log", full, remedy="Send them again soon.")
         return Answer(202, encode({"accepted": len(outcomes)}))
 
 
@@ -276,8 +286,3 @@ def _served(
         time.time(), *who, model.identity, model.signature, read.arrays, read.rows, work.prediction, seconds,
         status, read.tally.missing, read.tally.imputed, answered.empty, answered.empty_rows, size,
     )  # fmt: skip
-
-
-def _failed(route: Route, request_id: str) -> Answer:
-    _log.exception("request failed", extra={"route": route.action, "request_id": request_id})
-    return Answer(500, error_body("internal error; the server's log says more"))

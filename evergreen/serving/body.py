@@ -4,10 +4,14 @@ import asyncio
 import zlib
 from typing import Any
 
+from granian.rsgi import ProtocolClosed, ProtocolError
+
 from evergreen.serving.protocol import Refusal, schema_error
 from evergreen.serving.settings import Limits
 
 _MOST_DIGITS = 15
+_SMALL = 65_536
+_BEFORE_BODY = frozenset({"route", "model", "method", "busy"})  # refusals for which no body was looked at
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib.h, inflateInit2: 32 finds out which of the two it is
 _ENCODINGS = ("gzip", "deflate", "identity")
 
@@ -79,6 +83,11 @@ class Bodies:
             Refusal: with status 413 for a larger one, 408 for one that does not arrive, 415 for an encoding
                 that we do not know, 400 for one that is not what its header says.
         """
+        body = await self._raw(headers, protocol)
+        encoding = headers.get("content-encoding")
+        return body if encoding is None else self._unpacked(body, encoding.strip().lower())
+
+    async def _raw(self, headers: Any, protocol: Any) -> bytes:
         length = headers.get("content-length")
         known = length is not None and length.isdecimal()
         if known and (len(length) > _MOST_DIGITS or int(length) > self._most):
@@ -92,8 +101,26 @@ class Bodies:
             raise Refusal(408, "time", "body", f"has not arrived after {self._seconds:g} seconds") from None
         finally:
             self._deadlines.leave(task)
-        encoding = headers.get("content-encoding")
-        return body if encoding is None else self._unpacked(body, encoding.strip().lower())
+        return body
+
+    async def is_left(self, refusal: Refusal, headers: Any, protocol: Any) -> bool:
+        """Whether a body is still to come when its request is refused: its connection has to be closed then.
+
+        A small one is read instead, so that the connection can be kept.
+        """
+        if refusal.reason not in _BEFORE_BODY:
+            return refusal.status == 408 or (refusal.status == 413 and refusal.where == "body")
+        length = headers.get("content-length")
+        if length is None:
+            return headers.get("transfer-encoding") is not None
+        if not length.isdecimal() or len(length) > _MOST_DIGITS or int(length) > _SMALL:
+            return True
+        try:
+            if length != "0":
+                await self._raw(headers, protocol)
+        except (Refusal, ProtocolClosed, ProtocolError):
+            return True
+        return False
 
     async def _pieces(self, protocol: Any) -> bytes:
         body = bytearray()

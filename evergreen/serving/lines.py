@@ -29,7 +29,14 @@ class BoundedLog:
         self._room = room + self._gap
         return True
 
-    def write(self, event: str, **fields: Any) -> None:
-        """Write a line for which `takes` said yes, with how many were left out since the last one."""
+    def write(self, event: str, *, failed: bool = False, **fields: Any) -> None:
+        """Write a line for which `takes` said yes, with how many were left out since the last one.
+
+        Args:
+            event: What happened.
+            failed: Write it as an error, with the trace of the exception that is being handled.
+            fields: What else is known.
+        """
         left_out, self.left_out = self.left_out, 0
-        self._logger.info(event, extra={**fields, "left_out": left_out})
+        level = logging.ERROR if failed else logging.INFO
+        self._logger.log(level, event, exc_info=failed, extra={**fields, "left_out": left_out})

@@ -12,7 +12,7 @@ import msgspec
 
 from evergreen.errors import InputError
 
-Reason = Literal["json", "schema", "size", "busy", "time", "route", "model", "method", "encoding"]
+Reason = Literal["json", "schema", "size", "busy", "time", "route", "model", "method", "encoding", "log"]
 T = TypeVar("T")
 
 

@@ -11,7 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-HELP = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "serving" / "conftest.py"))
+_UNIT = Path(__file__).parents[1] / "unit" / "serving"
+HELP = runpy.run_path(str(_UNIT / "conftest.py"))
+FUZZ = runpy.run_path(str(_UNIT / "fuzzing.py"))["Fuzz"]
 ODD = HELP["ODD"]
 GOOD = {"age": 30.0, ODD: 5.5, "city": "a", "vip": True}
 

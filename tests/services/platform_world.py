@@ -14,6 +14,7 @@ from evergreen.local.state import Folder
 from evergreen.registry import Registry
 from evergreen.storage import open_store
 
+ROOT = Path(__file__).resolve().parents[2]
 HELP = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "serving" / "conftest.py"))
 SAID = [Decision("model", "roc_auc min", "pass", "it is good enough")]
 ROW = {"age": 30.0, HELP["ODD"]: 5.5, "city": "a", "vip": True}

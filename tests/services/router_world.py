@@ -60,8 +60,8 @@ async def talk(reader, writer):
             headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
             status, data = await answer(head[0], headers, await body(reader, headers))
             flags = does["flags"] or "rows=1,missing=0,imputed=0,empty=0"
-            writer.write(f"HTTP/1.1 {status} x\\r\\ncontent-length: {len(data)}\\r\\nx-evergreen-model: {model}"
-                         f"\\r\\nx-evergreen-flags: {flags}\\r\\n\\r\\n".encode() + data)
+            head = f"HTTP/1.1 {status} x\\r\\nx-evergreen-model: {model}\\r\\ncontent-length: {len(data)}"
+            writer.write(f"{head}\\r\\nx-evergreen-flags: {flags}\\r\\n\\r\\n".encode() + data)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()

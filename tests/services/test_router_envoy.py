@@ -1,4 +1,4 @@
-"""The router with a real Envoy: sticky users, nested ramps, copies, fallback, counting, kills of every part."""
+"""The router with a real Envoy: sticky users, nested ramps, copies, fallback, counting, kills."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from evergreen.rollout.router.config import Config, config
 from evergreen.rollout.router.envoy import find_envoy
 
 pytestmark = pytest.mark.service
-USERS = [f"user {i}" for i in range(600)]
+USERS = [f"user {i}" for i in range(400)]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_users_stick_and_ramps_nest(router, pair):
     seen, before = [], set()
     for generation, share in enumerate((5, 20, 50, 100), 1):
         assert router.client.put_plan(plan(generation, [baseline], [candidate], share=share)).applied
-        first, second = arms(router), arms(router, USERS[:200])
+        first, second = arms(router), arms(router, USERS[:80])
         assert all(first[u] == model for u, model in second.items())
         chosen = {u for u, model in first.items() if model == "demo@2"}
         sd = (len(USERS) * share / 100 * (1 - share / 100)) ** 0.5
@@ -74,7 +74,7 @@ def test_users_stick_and_ramps_nest(router, pair):
     other = plan(5, [baseline], [candidate], share=50, salt="another")
     assert router.client.put_plan(other).applied
     moved = {u for u, model in arms(router).items() if model == "demo@2"}
-    assert 0.3 * 300 < len(moved) < 1.3 * 300 and len(moved & before) < len(before)
+    assert 120 < len(moved) < 280 and len(moved & before) < len(before)
 
 
 def test_requests_without_a_user_split_at_random_and_arms_cannot_be_chosen(router, pair):
@@ -116,9 +116,7 @@ def test_copies_carry_the_request_id_and_a_hung_shadow_hurts_nobody(router, pair
     ids = [a.id for a in answers]
     copies = until(lambda: (rows := candidate.seen()) and len(rows) == 100 and rows)
     assert sorted(row[0] for row in copies) == sorted(ids)
-    assert {row[1] for row in copies} == {f"127.0.0.1:{router.port}-shadow"} or all(
-        row[1].partition(":")[0].endswith("-shadow") or row[1].endswith("-shadow") for row in copies
-    )
+    assert {row[1] for row in copies} == {f"127.0.0.1-shadow:{router.port}"}
     assert {a.model for a in answers} == {"demo@1"}
     assert router.client.put_plan(plan(2, [baseline], [candidate], mirror=30)).applied
     send(router.port, USERS)
@@ -129,7 +127,7 @@ def test_copies_carry_the_request_id_and_a_hung_shadow_hurts_nobody(router, pair
     assert set(load.statuses) == {200} and set(load.models()) == {"demo@1"}
     assert sorted(a.seconds for a in load.answers)[len(load.answers) // 2] < 0.1
     copied = {g: sum(b.mirrored for b in router.buckets() if b.generation == g) for g in (1, 2, 3)}
-    assert copied[1] == 100 and 110 < copied[2] < 250 and copied[3] == len(load.answers)
+    assert copied[1] == 100 and 70 < copied[2] < 180 and copied[3] == len(load.answers)
     metrics = until(
         lambda: (m := ask(router.agent_port, "GET", "/metrics")[1].decode()) and "dropped" in m and m
     )
@@ -201,7 +199,7 @@ def test_broken_routes_leave_the_old_ones_and_are_repaired(router, pair):
 
 
 def test_what_envoy_refuses_says_why_and_changes_nothing(router, pair):
-    """Plans that pass our checks and that Envoy refuses are not known; so the refused routes are made by hand."""
+    """No plan is known that passes our checks and that Envoy refuses; so the routes are made by hand."""
     baseline, candidate = pair
     now = plan(1, [baseline], [candidate], share=100)
     assert router.client.put_plan(now).applied
@@ -429,6 +427,14 @@ def test_without_an_envoy_of_its_own_the_agent_writes_files_for_one(world, tmp_p
     finally:
         envoy.terminate()
         envoy.wait()
+
+
+def test_a_second_agent_on_the_folder_or_the_port_is_refused(router, tmp_path):
+    options = ["--listen", f"127.0.0.1:{router.port}", "--agent", f"127.0.0.1:{free_port()}", "--envoy"]
+    command = [sys.executable, "-m", "evergreen.rollout.router", *options, "--folder"]
+    for folder, found in ((router.folder, "another agent works in it"), (tmp_path / "other", "is taken")):
+        done = subprocess.run([*command, str(folder)], capture_output=True, text=True)
+        assert done.returncode == 2 and found in done.stderr
 
 
 def test_a_client_refuses_what_is_no_router(pair):

@@ -161,8 +161,8 @@ class Guardrails(Section):
         queries: Numbers from Prometheus.
         prometheus: The URL of the Prometheus server that `queries` go to.
         alpha: The chance of a false roll-back over the whole rollout, shared among the guardrails.
-        window: A user counts for a rate guardrail at most once in this time. Longer hides how often heavy
-            users fail; users who fail in window after window are allowed for.
+        window: A user counts for a rate guardrail at most once in this time, whatever arm they were on: users
+            who fail again and again would otherwise look like harm on the arm that they happen to be on.
         min_events: Fewer events in an arm are not enough to judge an average by.
     """
 
@@ -175,7 +175,7 @@ class Guardrails(Section):
     queries: list[QueryGuardrail] = Field(default_factory=list)
     prometheus: str = ""
     alpha: Fraction = 0.01
-    window: Duration = timedelta(minutes=1)
+    window: Duration = timedelta(days=1)
     min_events: Annotated[int, Field(ge=1)] = 50
 
 

@@ -85,7 +85,7 @@ class Serving(Section):
     Attributes:
         violations: A value of a wrong type, one that is out of range, or a required column that is not given:
             `refuse` answers 400 and names it, `impute` takes it for missing and counts it. Never a 500. A row
-            without any column of the model is refused all the same, and so is a gap where the model takes none.
+            without any of the columns is refused all the same, and so is a gap where the model takes none.
         unknown_columns: Columns that the model does not take: `refuse` (400), or `ignore` and count.
         user_header: The request header that says whom an answer is for. It makes the router sticky, and is
             kept in the log as a salted hash only. Requests without it take no part in experiments.

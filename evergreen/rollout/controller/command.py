@@ -85,7 +85,7 @@ def assembled(given: argparse.Namespace) -> Controller:
     """
     from evergreen.registry import Registry
     from evergreen.rollout.judge import judge
-    from evergreen.rollout.users.prometheus import query
+    from evergreen.rollout.prometheus import query
     from evergreen.storage import open_store
 
     given.state = default_state(given.state)

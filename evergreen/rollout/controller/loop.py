@@ -28,6 +28,9 @@ from evergreen.rollout.stores.interface import Kept, StateStore
 _log = log.get(__name__)
 _ATTEMPTS = 3
 _PRUNE_SECONDS = 300.0
+_INTERVAL = 0.5
+_ALERT = 0.15
+"""Seconds between two looks while the candidate errs: harm shows as soon as there is enough of it."""
 
 
 def _nothing(_: str) -> None:
@@ -90,7 +93,7 @@ class Controller:
         """Look again and again until `stop` is set; no error ends it."""
         while not stop.is_set():
             begun = time.monotonic()
-            interval = 0.5
+            interval = _INTERVAL
             try:
                 interval = self.look()
             except Exception as error:  # noqa: BLE001 - routers fall back when nobody speaks to them
@@ -120,11 +123,11 @@ class Controller:
         leads = self._parts.lease is None or self._parts.lease.held()
         self.page.leads(leads)
         if not leads:
-            return 0.5
+            return _INTERVAL
         by_model: dict[str, list[Kept]] = {model: [] for model in self._parts.models}
         for kept in self._parts.states.list(closed=False):
             by_model.setdefault(kept.record.model, []).append(kept)
-        interval = 0.5
+        interval = _INTERVAL
         for model, found in by_model.items():
             try:
                 interval = min(interval, self._model(model, found))
@@ -167,7 +170,8 @@ class Controller:
         intervals = [
             plans.settings_of(k.record).interval.total_seconds() for k in found if not k.record.ended
         ]
-        return min(intervals, default=0.5)
+        interval = min(intervals, default=_INTERVAL)
+        return min(interval, _ALERT) if _failing(heard) else interval
 
     def _decided(self, kept: Kept, family: Family, owns: bool) -> Kept:
         """Decide about one record; an intent is written at once, evidence alone when it is time."""
@@ -225,6 +229,12 @@ class Controller:
         standing = self._observer.standing(model, current)
         if standing and (current is None or current.plan.baseline.version != standing):
             follow(self._parts.states, self._parts.sources.registry, current, model, self._parts.clock)
+
+
+def _failing(heard: Mapping[str, Heard]) -> bool:
+    """Whether a router just saw the candidate err."""
+    arms = (b.arms.get("candidate") for one in heard.values() for b in one.buckets)
+    return any(counts.events.get("errors", 0) > 0 for counts in arms if counts)
 
 
 def _owner(found: Sequence[Kept]) -> Kept | None:

@@ -1,7 +1,7 @@
 """Model servers as Deployments of a cluster, one a version.
 
-`ensure` compares what shall be with what the API server has, and changes it only where it differs; the cluster
-does the rest. Endpoints are the addresses of the pods that are ready, so that Envoy needs no DNS.
+`ensure` compares what shall be with what the API server has, and changes it only where it differs; the
+cluster does the rest. Endpoints are the addresses of the pods that are ready, so that Envoy needs no DNS.
 """
 
 import json
@@ -18,9 +18,11 @@ from evergreen.rollout.fleets.objects import Wanted
 
 _log = log.get(__name__)
 _INPUT = 2
-_STUCK = frozenset({
-    "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError",
-})  # fmt: skip
+_CRASHES = "CrashLoopBackOff"
+_STUCK = (
+    "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError",
+    "CreateContainerError",
+)  # fmt: skip
 
 
 class KubeFleet(Fleet):
@@ -158,13 +160,14 @@ def _is_ready(pod: Any) -> bool:
 
 
 def _refuse_stuck(pod: Any) -> None:
+    """A server that ended with 2 twice can never run; the kubelet says only then that it crashes."""
     for container in pod.status.container_statuses or ():
-        ended = container.last_state.terminated if container.last_state else None
-        ended = (container.state.terminated if container.state else None) or ended
-        if ended is not None and ended.exit_code == _INPUT:
-            raise InputError(
-                f"pod {pod.metadata.name}", f"its server cannot be started: {(ended.message or '').strip()}"
-            )
         waits = container.state.waiting if container.state else None
-        if waits is not None and waits.reason in _STUCK:
+        ended = container.last_state.terminated if container.last_state else None
+        if waits is None:
+            continue
+        if waits.reason == _CRASHES and ended is not None and ended.exit_code == _INPUT:
+            said = (ended.message or "").strip()
+            raise InputError(f"pod {pod.metadata.name}", f"its server cannot be started: {said}")
+        if waits.reason in (*_STUCK, _CRASHES):
             raise Fault(f"pod {pod.metadata.name}: {waits.reason}: {waits.message or ''}".rstrip(": "))

@@ -1,7 +1,7 @@
 """The Kubernetes objects of one version's servers: Deployment, headless Service, disruption budget. Pure.
 
-Pods run under the Pod Security level `restricted`. They take no token of a service account: a model server asks
-the cluster's API nothing.
+Pods run under the Pod Security level `restricted`. They take no token of a service account: a model server
+asks the cluster's API nothing.
 """
 
 import hashlib
@@ -15,7 +15,11 @@ from evergreen import images
 from evergreen.project.model import Serving
 
 PORT = 8080
-MANAGED = {"app.kubernetes.io/managed-by": "evergreen", "app.kubernetes.io/component": "model-server"}
+MANAGED = {
+    "app.kubernetes.io/name": "evergreen",
+    "app.kubernetes.io/component": "model-server",
+    "app.kubernetes.io/managed-by": "evergreen",
+}
 MODEL, VERSION = "evergreen.dev/model", "evergreen.dev/version"
 SERVING, DIGEST = "evergreen.dev/serving", "evergreen.dev/digest"
 ACCOUNT = "evergreen-model-server"
@@ -118,7 +122,7 @@ def _metadata(wanted: Wanted, annotations: Mapping[str, str] | None = None) -> d
     known = {
         "name": wanted.name,
         "namespace": wanted.namespace,
-        "labels": {**wanted.selector, "app.kubernetes.io/name": "evergreen"},
+        "labels": wanted.selector,
     }
     return {**known, "annotations": dict(annotations)} if annotations else known
 

@@ -2,11 +2,13 @@
 
 import argparse
 import asyncio
+import fcntl
 import os
 import signal
 import socket
 import sys
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -82,6 +84,8 @@ def _write_bootstrap(given: argparse.Namespace) -> int:
 
 async def _run(given: argparse.Namespace) -> None:
     folder = given.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = _locked(folder)
     listen, place = endpoint(given.listen, "--listen"), endpoint(given.agent, "--agent")
     name = _identity(folder, given.name or _default_name(listen))
     require_free(place.host, place.port, "the router's agent", "Name another one with --agent.")
@@ -94,7 +98,8 @@ async def _run(given: argparse.Namespace) -> None:
         where = endpoint(given.admin, "--admin")
         admin = Admin(where.host, where.port)
     agent = Agent(name, folder, find_salt(folder), local=local, admin=admin)
-    await _serve(agent, place)
+    with lock:
+        await _serve(agent, place)
 
 
 async def _serve(agent: Agent, place: Endpoint) -> None:
@@ -107,6 +112,16 @@ async def _serve(agent: Agent, place: Endpoint) -> None:
         await agent.run(stop)
     finally:
         server.close()
+
+
+def _locked(folder: Path) -> IO[bytes]:
+    """Hold the folder: two agents would count the same log."""
+    handle = (folder / "lock").open("wb")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise InputError(str(folder), "another agent works in it", "a folder for each router") from None
+    return handle
 
 
 def _default_name(listen: Endpoint) -> str:

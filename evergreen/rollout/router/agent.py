@@ -64,7 +64,7 @@ class Agent:
         self._heard = time.monotonic() - self._store.silence()
         self._asked = time.monotonic()
         self._outcome = Outcome(False, reason="not looked at yet")
-        self._next_start, self._backoff = 0.0, 0.0
+        self._next_start, self._backoff, self._verified = 0.0, 0.0, 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; then drain a local Envoy and count the rest.
@@ -194,8 +194,6 @@ class Agent:
         self._show()
         return _LOOK_SECONDS
 
-    _verified = 0.0
-
     async def _restart(self, local: LocalEnvoy) -> None:
         self._backoff = min(_MOST_BACKOFF, self._backoff * 2 or _LOOK_SECONDS)
         self._next_start = time.monotonic() + self._backoff
@@ -215,7 +213,8 @@ class Agent:
                     return Outcome(True)
             except EnvoyDown as error:
                 return Outcome(False, reason=str(error))
-        return converge(self.files, admin, self._target, _PATIENCE)
+        # Little patience: a plan that comes meanwhile waits for this.
+        return converge(self.files, admin, self._target, _LOOK_SECONDS)
 
     async def _watch_controller(self) -> float:
         """The dead man's switch: nobody was heard for too long, so everyone gets the baseline."""

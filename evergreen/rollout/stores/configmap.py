@@ -4,7 +4,7 @@ import hashlib
 import re
 from typing import Any
 
-from evergreen.errors import StorageError
+from evergreen.errors import ConflictError, NotFoundError, StorageError
 from evergreen.rollout import kube
 from evergreen.rollout.codec import decode, encode
 from evergreen.rollout.record import RolloutRecord
@@ -66,6 +66,12 @@ class ConfigMapStates(StateStore):
         """Create the ConfigMap, or replace it if its resourceVersion is still `tag`."""
         name = _name(checked_id(record.id))
         body = self._body(name, record, tag)
+        try:
+            return self._written(name, record, body, tag)
+        except NotFoundError as error:  # it was deleted meanwhile
+            raise ConflictError(f"rollout {record.id}: someone else removed it first") from error
+
+    def _written(self, name: str, record: RolloutRecord, body: dict[str, Any], tag: str | None) -> str:
         with kube.answered(f"rollout {record.id}", self._namespace):
             if tag is None:
                 done = self._api.create_namespaced_config_map(

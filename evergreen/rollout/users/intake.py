@@ -96,7 +96,6 @@ class Intake:
             folder: For the copies.
         """
         newest, firsts, unreadable = 0, [], 0
-        folder.mkdir(parents=True, exist_ok=True)
         for batch in _batches(refs):
             for part, files in _copies(store, batch, folder):
                 if not files:
@@ -147,7 +146,8 @@ class Intake:
                 f"INSERT INTO answers SELECT epoch_us(time) // {GRID} * {GRID}, {_ARM}, {label}, count(*) "
                 f"FROM {scan} WHERE status < 400 AND NOT coalesce(empty, FALSE) AND prediction IS NOT NULL "
                 f"AND arm IN ('baseline', 'candidate', 'shadow') AND {label} IS NOT NULL "
-                f"AND (arm = 'baseline' OR version = {candidate}) AND epoch_us(time) >= {created} GROUP BY ALL"
+                f"AND (arm = 'baseline' OR version = {candidate}) AND epoch_us(time) >= {created} "
+                "GROUP BY ALL"
             )
         (newest, first), = self._con.execute(
             f"SELECT max(epoch_us(time)), min(epoch_us(time)) FILTER (arm = 'candidate' "

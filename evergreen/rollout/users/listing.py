@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from evergreen.rollout.users.intake import first_day
-from evergreen.serving.predictions.reading import SegmentRef, offsets, segments
 from evergreen.serving.predictions.layout import KINDS, Kind
+from evergreen.serving.predictions.reading import SegmentRef, offsets, segments
 from evergreen.storage import Store
 
 _HOUR = 3600.0

@@ -13,8 +13,8 @@ class Metric:
     """One metric of guardrails or experiments.
 
     Attributes:
-        name: Its key in `UserEvidence.metrics`: the event; with `/user` behind it only where the same event is
-            asked for by request and by user.
+        name: Its key in `UserEvidence.metrics`: the event; with `/user` behind it only where the same event
+            is asked for by request and by user.
         event: What is summed.
         by_user: Whether a user's sum counts as it is, or divided by the user's requests.
     """

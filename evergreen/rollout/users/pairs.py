@@ -40,9 +40,10 @@ def join(con: duckdb.DuckDBPyConnection, reference: Reference, begin: int, cut: 
         slo: Seconds; the latency's objective.
     """
     con.execute(
-        "CREATE TEMP TABLE pair AS SELECT id, row, min(h) FILTER (NOT shadow) AS a, min(h) FILTER (shadow) AS c, "
-        "bool_or(paired) AS paired, max(time) AS time FROM (SELECT id, row, shadow, paired, time, struct_pack("
-        "time := time, prediction := prediction, score := score, micros := micros, status := status, "
+        "CREATE TEMP TABLE pair AS SELECT id, row, min(h) FILTER (NOT shadow) AS a, "
+        "min(h) FILTER (shadow) AS c, bool_or(paired) AS paired, max(time) AS time FROM ("
+        "SELECT id, row, shadow, paired, time, struct_pack(time := time, prediction := prediction, "
+        "score := score, micros := micros, status := status, "
         "empty := empty) AS h FROM halves) GROUP BY id, row"
     )
     sums = _sums(con, reference, begin, cut, slo)
@@ -101,11 +102,8 @@ def _sums(
         "coalesce(c.status >= 500 OR (c.status >= 400 AND a.status < 400) "
         "OR (c.status < 400 AND c.empty), FALSE)"
     )
-    score = (
-        f"CAST(round(least(greatest((c.score - a.score) / {scale!r} * {_UNIT!r}, {-_LARGEST}), {_LARGEST})) "
-        "AS HUGEINT)"
-    )
-    micros = f"CAST(least(greatest(c.micros - a.micros, {-_LONGEST}), {_LONGEST}) AS HUGEINT)"
+    score = _whole(f"(c.score - a.score) / {scale!r} * {_UNIT!r}", _LARGEST)
+    micros = _whole("c.micros - a.micros", _LONGEST)
     rows = (
         f"SELECT time < {cut} AS settled, row = 0 AS whole, {differs} AS differs, {failed} AS failed, "
         f"coalesce(c.micros > {limit} AND a.micros <= {limit}, FALSE) AS slower, {score} AS d, {micros} AS s "
@@ -117,3 +115,9 @@ def _sums(
         f"FROM ({rows}) GROUP BY settled"
     ).fetchall()
     return {bool(settled): PairSums(*(int(s or 0) for s in sums)) for settled, *sums in found}
+
+
+def _whole(difference: str, largest: int) -> str:
+    """SQL: a difference as a whole number within bounds; NULL stays NULL, which `least` would not let it."""
+    bounded = f"least(greatest({difference}, {-largest}), {largest})"
+    return f"CASE WHEN {difference} IS NOT NULL THEN CAST(round({bounded}) AS HUGEINT) END"

@@ -24,8 +24,8 @@ class Periods:
     """The times that say what a row counts for.
 
     Attributes:
-        begin: From here on rows belong to the present stage: its beginning, and the time in which routers took
-            over its plan and requests of the plan before were answered.
+        begin: From here on rows belong to the present stage: its beginning, and the time in which routers
+            took over its plan and requests of the plan before were answered.
         live: When the first users got the candidate; NEVER as long as nobody did.
         epoch: Since then the share has not fallen.
         gaps: From the beginning of a stage to its `begin`: what happens there proves nothing about users.
@@ -45,7 +45,7 @@ class Periods:
     reset: bool
 
     def place(self, time: str, arm: str) -> str:
-        """SQL: 0 for a row from before the rollout was live, 1 or 2 for an arm in the present stage, else NULL.
+        """SQL: 0 for a row from before the rollout was live, 1 or 2 for an arm in the stage, else NULL.
 
         Args:
             time: SQL of the row's time.

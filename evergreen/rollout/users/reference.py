@@ -1,7 +1,7 @@
-"""What outputs are counted by: the labels that the candidate was trained on, or ranges of its training numbers."""
+"""What outputs are counted by: the labels that the candidate was trained on, or ranges of its numbers."""
 
 import json
-import tempfile
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,29 +51,29 @@ class Reference:
         return f"CAST(CASE prediction {cases} ELSE {len(self.labels) - 1} END AS SMALLINT)"
 
 
-def reference_of(store: Store, model: str, version: int, cache: Path) -> Reference:
+def reference_of(store: Store, model: str, version: int, scratch: Path) -> Reference:
     """The reference of a version in the registry; one without any labels where the registry lacks it.
 
     Args:
         store: Of the registry.
         model: The model's name.
         version: The candidate.
-        cache: A local folder for the bundle's copy while it is read.
+        scratch: A folder for the bundle's copy while it is read.
 
     Raises:
         BundleError: when the bundle was changed.
         StorageError: when the store refuses.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache, prefix="bundle-") as scratch:
-        folder = Path(scratch) / "bundle"
-        try:
-            Registry(store).fetch(f"{model}@{version}", folder)
-        except NotFoundError:
-            extra = {"model": model, "version": version, "registry": store.uri}
-            _log.warning("the candidate is not in the registry: outputs are not counted", extra=extra)
-            return Reference()
-        return of_bundle(folder)
+    folder = scratch / "bundle"
+    try:
+        Registry(store).fetch(f"{model}@{version}", folder)
+    except NotFoundError:
+        extra = {"model": model, "version": version, "registry": store.uri}
+        _log.warning("the candidate is not in the registry: outputs are not counted", extra=extra)
+        return Reference()
+    made = of_bundle(folder)
+    shutil.rmtree(folder)
+    return made
 
 
 def of_bundle(folder: Path) -> Reference:

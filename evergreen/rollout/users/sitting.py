@@ -5,7 +5,6 @@ from pathlib import Path
 
 import duckdb
 
-from evergreen.files import aside
 from evergreen.rollout.evidence import Outputs, UserEvidence
 from evergreen.rollout.record import RolloutRecord
 from evergreen.rollout.users import moments, pairs
@@ -117,10 +116,9 @@ class Sitting:
         before = users_before(self._before, self._periods, len(self._wanted.events))
         query = Sums(self._con, self._wanted, self._periods, cut, before).run()
         path = scratch / "users.parquet"
-        with aside(path) as temporary, explained("users"):
-            target = literal(str(temporary))
+        with explained("users"):
             how = "FORMAT parquet, COMPRESSION snappy"
-            self._con.execute(f'COPY ({query} ORDER BY "user") TO {target} ({how})')
+            self._con.execute(f'COPY ({query} ORDER BY "user") TO {literal(str(path))} ({how})')
         self._con.execute("DROP TABLE change")
         return file_scan([path])
 

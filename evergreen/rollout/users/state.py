@@ -1,4 +1,4 @@
-"""The state between two reads: one immutable Parquet object of sums by user and of rows that may still be needed.
+"""The state between two reads: an immutable Parquet object of sums by user and rows that may be needed.
 
 `rollouts/<id>/users/<number>-<digest>.parquet`. Rows of several kinds (column `kind`): `user` (sums), `visit`
 (requests of the last half hour, for outcomes and retries to come), `report` (outcomes that may still change),
@@ -13,9 +13,9 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from evergreen import log
+from evergreen import files, log
 from evergreen.errors import DataError, NotFoundError
-from evergreen.files import aside, sha256
+from evergreen.files import sha256
 from evergreen.rollout.record import RolloutRecord
 from evergreen.storage import Store
 from evergreen.tables import explained, literal
@@ -126,20 +126,21 @@ class States:
                 return None
         return State(_meta(con, path), path)
 
-    def save(self, con: duckdb.DuckDBPyConnection, query: str, meta: Meta) -> str:
+    def save(self, con: duckdb.DuckDBPyConnection, query: str, meta: Meta, scratch: Path) -> str:
         """Write a state to the store before any record names it; the same rows give the same key.
 
         Args:
             con: An open connection with one thread, so that rows keep their order.
             query: The rows, in order.
             meta: What the state says about itself.
+            scratch: A folder on the cache's disk.
         """
         self._cache.mkdir(parents=True, exist_ok=True)
         about = msgspec.json.encode(meta, order="deterministic").decode()
         how = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
-        made = self._cache / "made.parquet"
-        with aside(made) as temporary, explained(self._prefix):
-            target = literal(str(temporary))
+        made = scratch / "state.parquet"
+        with files.explained(made), explained(self._prefix):
+            target = literal(str(made))
             con.execute(f"COPY ({query}) TO {target} ({how}, KV_METADATA {{{_KEY}: {literal(about)}}})")
         path = self._cache / f"{meta.number:06d}-{sha256(made)[:_DIGEST]}.parquet"
         made.replace(path)

@@ -1,11 +1,11 @@
-"""From requests and outcomes to sums by user: those that are settled for good, and those that may still change.
+"""From requests and outcomes to sums by user: those settled for good, and those that may still change.
 
 Rows older than `cut` are settled: added to the state once. Younger ones are summed anew with every read, so
 that their order, their duplicates and what comes late cannot matter.
 
-A retry is a request within `within` seconds after the user's last one; it counts for the arm that answered the
-earlier one. An outcome counts for its request's arm and time, when the request is at most half an hour older
-(`JOIN`); else for its user's arm, as the user was first answered in the present stage, by its own time.
+A retry is a request within `within` seconds after the user's last one; it counts for the arm that answered
+the earlier one. An outcome counts for its request's arm and time, when the request is at most half an hour
+older (`JOIN`); else for its user's arm, as the user was first answered in the present stage, by its own time.
 """
 
 import duckdb
@@ -31,8 +31,8 @@ def counts(events: int) -> list[str]:
 def user_columns(events: int) -> list[str]:
     """The columns of a user.
 
-    `first` is the key (time times 4, plus arm) of the first request in the present stage, `candidate_from` the
-    time of the first answer by the candidate, `baseline_until` that of the last one by the baseline.
+    `first` is the key (time times 4, plus arm) of the first request in the present stage, `candidate_from`
+    the time of the first answer by the candidate, `baseline_until` that of the last one by the baseline.
     """
     return ['"user"', *counts(events), "first", "candidate_from", "baseline_until"]
 
@@ -78,7 +78,8 @@ class Sums:
         """
         self._visit()
         self._con.execute(
-            "CREATE TEMP TABLE gains (\"user\" UBIGINT, settled BOOLEAN, place TINYINT, event SMALLINT, y BIGINT)"
+            "CREATE TEMP TABLE gains (\"user\" UBIGINT, settled BOOLEAN, place TINYINT, event SMALLINT, "
+            "y BIGINT)"
         )  # fmt: skip
         if RETRY in self._wanted.events:
             self._retries(self._wanted.events.index(RETRY))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.rollout.prometheus import _number, _NoNumberError, query
+from evergreen.rollout.prometheus import _NoNumberError, _number, query
 
 
 @contextmanager
@@ -80,7 +80,9 @@ def test_answers(content, expected):
 
 
 @settings(max_examples=30)
-@given(st.recursive(st.none() | st.floats() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s)))
+@given(
+    st.recursive(st.none() | st.floats() | st.text(), lambda s: st.lists(s) | st.dictionaries(st.text(), s))
+)
 def test_any_json_gives_a_number_or_a_reason(content):
     for wrapped in (content, {"data": content}, {"data": {"resultType": "vector", "result": content}}):
         with pytest.raises(_NoNumberError):
@@ -123,7 +125,9 @@ def test_a_huge_answer_is_cut_off():
         assert query(url, "x") is None
 
 
-@pytest.mark.parametrize("url", ["", "prometheus:9090", "ftp://x", "http://127.0.0.1:1", "http://[", "http://a:b"])
+@pytest.mark.parametrize(
+    "url", ["", "prometheus:9090", "ftp://x", "http://127.0.0.1:1", "http://[", "http://a:b"]
+)
 def test_no_server(url):
     assert query(url, "x", timeout=0.5) is None
 
@@ -138,7 +142,9 @@ def test_path_query_and_password_reach_the_server():
     with answering(handle) as url:
         address = url.replace("http://", "http://me:a%40b@") + "/prom/"
         assert query(address, 'sum(rate(a{b="c d"}[1m]))') == 3
-    assert seen["path"].startswith("/prom/api/v1/query?query=sum%28rate%28a%7Bb%3D%22c+d%22%7D%5B1m%5D%29%29&")
+    assert seen["path"].startswith(
+        "/prom/api/v1/query?query=sum%28rate%28a%7Bb%3D%22c+d%22%7D%5B1m%5D%29%29&"
+    )
     assert seen["auth"] == "Basic bWU6YUBi"
 
 

@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -174,16 +175,15 @@ class Brute:
                     n[user, place] += 1
                     if place != "before":
                         first.setdefault(user, (time, arm))
-            for (t, arm), (later, _) in zip(seen, seen[1:], strict=False):
+            for (t, arm), (later, _) in pairwise(seen):
                 place = self.place(t, arm)
                 if place and later - t <= self.within + 1e-9:
                     y[user, place, "retry"] += 1
                     happened["retry", place] += 1
             shown = [(t, a) for t, a in seen if a and t >= self.live and not self._moving(t)]
             times = {a: [t for t, b in shown if b == a] for a in ("baseline", "candidate")}
-            if times["candidate"] and times["baseline"]:
-                if max(times["baseline"]) > min(times["candidate"]):
-                    switched.add(user)
+            if max(times["baseline"], default=-1e9) > min(times["candidate"], default=1e9):
+                switched.add(user)
         owners = defaultdict(set)
         for request, user in visits:
             owners[request].add(user)

@@ -236,12 +236,31 @@ def test_a_content_length_that_lies_is_a_4xx_or_not_believed(asker, good, length
     assert got.status in (200, 413)
 
 
+def test_what_is_refused_before_its_body_came_closes_only_when_it_must(asker, bundles, good):
+    small, large = {"rows": [good]}, {"rows": [good] * 2000}
+    nowhere, here = "/v2/models/other/rows", "/v2/models/demo/rows"
+    assert "connection" not in asker.ask("POST", nowhere, small).headers
+    assert asker.ask("POST", nowhere, large).headers["connection"] == "close"
+    assert "connection" not in asker.ask("POST", here, {"rows": [{}]}).headers
+    assert "connection" not in asker.ask("POST", here, large).headers
+    limited = Asker(app_of(bundles["binary"], Limits(body=1000)))
+    got = limited.ask("POST", here, large)
+    assert (got.status, got.headers["connection"]) == (413, "close")
+    slow = Asker(app_of(bundles["binary"], Limits(body_seconds=0.1)))
+    for path, status in ((here, 408), (nowhere, 404)):
+        got = slow.ask("POST", path, small, wait=9)
+        assert (got.status, got.headers["connection"]) == (status, "close")
+
+
 def test_a_fault_of_ours_is_a_500_without_its_text(bundles, good, monkeypatch, caplog):
     asker = Asker(app_of(bundles["binary"]))
     monkeypatch.setattr(asker.app.model, "predict", lambda read: 1 / 0)
-    got = asker.rows(good)
-    assert got.status == 500 and "ZeroDivision" not in got.error
+    for _ in range(50):
+        got = asker.rows(good)
+        assert got.status == 500 and "ZeroDivision" not in got.error
     assert asker.app.in_flight == 0
+    lines = [record for record in caplog.records if record.getMessage() == "request failed"]
+    assert 1 <= len(lines) <= 15 and "ZeroDivisionError" in caplog.text
 
 
 def test_log_lines_of_requests_are_few(bundles, good, caplog):

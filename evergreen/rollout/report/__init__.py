@@ -1,0 +1,1 @@
+"""One page about a rollout: what was decided, on what evidence, by whom, and how to go back."""

@@ -1,0 +1,1 @@
+"""What the components of a rollout do: one module a component, and where they find what they work on."""
