@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from evergreen.errors import Fault, InputError
+from evergreen.errors import EvergreenError, Fault, InputError
 from evergreen.local import parts, s3, servers
 from evergreen.local.parts import Recipe
 from evergreen.local.process import Process
@@ -18,6 +19,8 @@ from evergreen.local.state import CONTROLLER, ROUTER, SUPERVISOR, Folder, Routin
 from evergreen.project.model import Rollout, Serving
 from evergreen.registry import Registry
 from evergreen.rollout.commands import deploy
+from evergreen.rollout.machine import needed
+from evergreen.rollout.record import RolloutRecord
 from evergreen.rollout.router.saved import PlanStore, Saved
 from evergreen.rollout.stores.local import LocalStates
 from evergreen.serving.ports import is_free, require_free
@@ -88,16 +91,15 @@ def started(folder: Folder, state: State, deadline: float) -> State:
     """
     routing = state.routing
     assert routing is not None
+    records = LocalStates(folder.rollouts)
     with environment(folder, state) as store:
         registry = Registry(open_store(store))
-        version = registry.resolve(f"{routing.model}@baseline").version
-        state = _serve(
-            folder, state, Servers(routing.model, version, _replicas(routing), routing.serving), deadline
-        )
-        state = _routers(folder, state, routing, deadline)
-        records = LocalStates(folder.rollouts)
         current = records.current(routing.model)
-        if current is None or current.record.ended:
+        record = current.record if current else None
+        baseline = registry.resolve(f"{routing.model}@baseline").version
+        state = _serve(folder, state, _needed(routing, baseline, record), deadline)
+        state = _routers(folder, state, routing, deadline)
+        if record is None or record.ended:
             deploy(
                 registry, records, routing.model,
                 settings=Rollout.model_validate(routing.rollout),
@@ -145,25 +147,41 @@ def _with_sections(routing: Routing, project: Path | None) -> Routing:
     )
 
 
-def _replicas(routing: Routing) -> int:
-    return int(routing.serving.get("replicas", 1))
+def _needed(routing: Routing, baseline: int, record: RolloutRecord | None) -> list[Servers]:
+    """The baseline's servers, and those that a rollout needs: its routers must not find them missing."""
+    found = {baseline: Servers(routing.model, baseline, _replicas(routing.serving), routing.serving)}
+    for version in needed(record) if record else ():
+        assert record is not None
+        more = Servers(routing.model, version, _replicas(record.serving), record.serving)
+        found.setdefault(version, more)
+    return list(found.values())
 
 
-def _serve(folder: Folder, state: State, wanted: Servers, deadline: float) -> State:
-    """Start the served version's servers and wait for all of them."""
+def _replicas(serving: Mapping[str, Any]) -> int:
+    return int(serving.get("replicas", 1))
+
+
+def _serve(folder: Folder, state: State, wanted: list[Servers], deadline: float) -> State:
+    """Start servers side by side and wait for them; only the first version's must come up."""
     children: dict[str, Process] = {}
     end = time.monotonic() + deadline
-    while True:
-        done = servers.start_missing(folder, state, wanted, children)
-        state, children = done.state, {**children, **done.children}
-        if done.failed:
-            raise InputError(*done.failed)
-        if servers.endpoints(state, wanted):
-            return state
-        if time.monotonic() > end:
-            late = next((n for n in wanted.names if not state.alive(n)), wanted.names[0])
-            raise parts.failed(late, f"was not ready after {deadline:g} seconds", folder.log(late), 0)
+    waiting = list(wanted)
+    while waiting:
+        for each in tuple(waiting):
+            done = servers.start_missing(folder, state, each, children)
+            state, children = done.state, {**children, **done.children}
+            late = time.monotonic() > end
+            if (done.failed or late) and each is wanted[0]:
+                raise InputError(*done.failed) if done.failed else _late(folder, state, each, deadline)
+            if done.failed or late or servers.endpoints(state, each):
+                waiting.remove(each)
         time.sleep(_POLL_SECONDS)
+    return state
+
+
+def _late(folder: Folder, state: State, wanted: Servers, deadline: float) -> EvergreenError:
+    name = next((n for n in wanted.names if not state.alive(n)), wanted.names[0])
+    return parts.failed(name, f"was not ready after {deadline:g} seconds", folder.log(name), 0)
 
 
 def _routers(folder: Folder, state: State, routing: Routing, deadline: float) -> State:

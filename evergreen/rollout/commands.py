@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from evergreen.errors import ConflictError, Fault, InputError, NotFoundError
+from evergreen.errors import ConflictError, Fault, InputError, NotFoundError, StorageError
 from evergreen.registry import Registry
 from evergreen.registry.aliases import BASELINE, PREVIOUS
 from evergreen.registry.records import actor
@@ -22,6 +22,7 @@ __all__ = ["RUN", "deploy", "history", "order", "restore_previous", "start", "st
 _ATTEMPTS = 50
 _TAKEN_BACK = frozenset({"rolling_back", "aborted", "rolled_back"})
 _SILENT = 30.0
+_PATIENCE = 60.0
 
 
 def restore_previous(
@@ -41,15 +42,18 @@ def restore_previous(
     Raises:
         InputError: there is nothing to go back to.
     """
-    current = state.current(model)
     why = why or "back to the previous version"
-    if current is not None and not current.record.ended:
-        if wishes.refusal(current.record, "abort"):
-            raise InputError(
-                f"rollout {current.record.id}", f"{wishes.refusal(current.record, 'abort')}",
-                remedy="Wait until it has ended, then ask again.",
-            )  # fmt: skip
-        return order(state, current.record.id, "abort", by=by, why=why, clock=clock)
+    under_way = [kept.record for kept in state.list(model) if not kept.record.ended]
+    aborted = [
+        order(state, r.id, "abort", by=by, why=why, clock=clock)
+        for r in reversed(under_way)  # first what waits: else it would begin
+        if r.phase == "rolling_back" or not wishes.refusal(r, "abort")
+    ]
+    if aborted:
+        return aborted[-1]
+    if under_way:
+        remedy = "Wait until it has ended, then ask again."
+        raise InputError(f"rollout {under_way[0].id}", wishes.refusal(under_way[0], "abort"), remedy=remedy)
     aliases = registry.aliases(model)
     previous, baseline = aliases.get(PREVIOUS, 0), aliases.get(BASELINE, 0)
     if not previous or previous == baseline:
@@ -148,7 +152,21 @@ def wait(
         if left is not None and left <= 0:
             raise Fault(_late(record, timeout or 0.0, clock()))
         time.sleep(every if left is None else min(every, left))
-        record = state.read(record.id).record
+        record = _reread(state, record, every)
+
+
+def _reread(state: StateStore, record: RolloutRecord, every: float) -> RolloutRecord:
+    """The record as it is now; a store that cannot be reached for a moment is asked again."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return state.read(record.id).record
+        except NotFoundError:
+            raise
+        except StorageError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(every)
 
 
 def _face(record: RolloutRecord) -> tuple[object, ...]:

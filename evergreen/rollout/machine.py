@@ -92,7 +92,7 @@ def _starting(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> 
         late = now - record.since > timing.start_within
         why = f"its servers were not ready within {timing.start_within:g} s"
         return withdraw(record, seen, now, "failed", why) if late else record
-    if seen.older:
+    if seen.older or (seen.aliases is None and not record.direct):
         return record
     if record.direct or not fallback:
         return noted(record, now, "launching", "its servers are ready", phase="launching", since=now)

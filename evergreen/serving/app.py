@@ -93,26 +93,15 @@ class App:
         """Answer a prediction request, or say why not."""
         begun = time.perf_counter()
         request_id, arm = callers.request_id(headers.get(callers.ID_HEADER)), callers.arm(headers)
-        model, work, body, closes = self.model, None, b"", False
+        model, work, body, refused = self.model, None, b"", None
         self.in_flight += 1
         try:
             model = self._admit(route)
             body = await self._bodies.read(headers, protocol)
-            json_length = headers.get(JSON_LENGTH)
-            if len(body) > _INLINE_BYTES:
-                work = await self._elsewhere(
-                    begun, lambda: answers.compute(model, route.action, body, json_length)
-                )
-            else:
-                given = answers.decode(model, route.action, body, json_length)
-                if model.expected_seconds(given.read.rows) <= _INLINE_SECONDS:
-                    work = answers.finish(model, given)
-                else:
-                    work = await self._elsewhere(begun, lambda: answers.finish(model, given))
+            work = await self._work(model, route.action, body, headers.get(JSON_LENGTH), begun)
             answer = answers.success(work)
         except Refusal as refusal:
-            answer = self._refused(route, refusal, request_id, arm)
-            closes = await self._bodies.is_left(refusal, headers, protocol)
+            refused, answer = refusal, self._refused(route, refusal, request_id, arm)
         except (ProtocolClosed, ProtocolError):
             self.metrics.answered(route.action, _CLIENT_GONE)
             return
@@ -125,22 +114,29 @@ class App:
             sent.append((answers.MODEL_HEADER, model.ref))
         if work is not None:
             sent.append((answers.FLAGS_HEADER, work.flags))
+        closes = refused is not None and await self._bodies.is_left(refused, headers, protocol)
         self._send(protocol, answer, sent, closes)
         seconds = time.perf_counter() - begun
-        self.metrics.answered(route.action, answer.status)
-        if model is not None:
-            self.metrics.predicted(model.identity.version, arm, answer.status)
-            if work is not None:
-                self._measure(work, arm, seconds)
-            if self._predictions is not None and answer.status in (200, 400):
-                user = user_key(headers.get(self._user_header), self._salt)
-                who = (request_id, user, arm)
-                self._predictions.record(_served(model, who, work, answer.status, seconds, len(body)))
+        self._measure(route, model, work, arm, answer.status, seconds)
+        if self._predictions is not None and model is not None and answer.status in (200, 400):
+            who = (request_id, user_key(headers.get(self._user_header), self._salt), arm)
+            self._predictions.record(_served(model, who, work, answer.status, seconds, len(body)))
         if self._accesses.takes():
             self._accesses.write(
                 "request", route=route.action, status=answer.status, request_id=request_id, arm=arm,
                 seconds=round(seconds, 6), rows=work.read.rows if work else 0,
             )  # fmt: skip
+
+    async def _work(
+        self, model: ServedModel, action: str, body: bytes, json_length: str | None, begun: float
+    ) -> Work:
+        """Read, predict and write: here when that is quick, else on the worker thread."""
+        if len(body) > _INLINE_BYTES:
+            return await self._elsewhere(begun, lambda: answers.compute(model, action, body, json_length))
+        given = answers.decode(model, action, body, json_length)
+        if model.expected_seconds(given.read.rows) <= _INLINE_SECONDS:
+            return answers.finish(model, given)
+        return await self._elsewhere(begun, lambda: answers.finish(model, given))
 
     def _admit(self, route: Route) -> ServedModel:
         model = self._loaded()
@@ -171,14 +167,26 @@ class App:
             remedy = "Send fewer rows at a time, or try again when the server has less to do."
             raise Refusal(503, "time", "server", found, remedy=remedy) from None
 
-    def _measure(self, work: Work, arm: str, seconds: float) -> None:
+    def _measure(
+        self,
+        route: Route,
+        model: ServedModel | None,
+        work: Work | None,
+        arm: str,
+        status: int,
+        seconds: float,
+    ) -> None:
         metrics = self.metrics
-        metrics.preprocess.observe(work.read_at - work.begun)
-        metrics.predict.observe(work.predicted_at - work.read_at)
-        metrics.postprocess.observe(work.done_at - work.predicted_at)
-        metrics.duration.observe(seconds)
-        metrics.rows.observe(work.read.rows)
-        metrics.noticed(arm, work.read.tally, work.answered.empty)
+        metrics.answered(route.action, status)
+        if model is not None:
+            metrics.predicted(model.identity.version, arm, status)
+        if work is not None:
+            metrics.preprocess.observe(work.read_at - work.begun)
+            metrics.predict.observe(work.predicted_at - work.read_at)
+            metrics.postprocess.observe(work.done_at - work.predicted_at)
+            metrics.duration.observe(seconds)
+            metrics.rows.observe(work.read.rows)
+            metrics.noticed(arm, work.read.tally, work.answered.empty)
 
     def _refused(self, route: Route, refusal: Refusal, request_id: str = "", arm: str = "") -> Answer:
         self.metrics.refused(refusal.reason, refusal.column)

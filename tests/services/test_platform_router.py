@@ -263,7 +263,7 @@ def test_a_rollout_outlives_a_restart_of_the_platform(home, bundles):
     assert "50 % demo@2" in platform.overview(home).serves
     before = {name: part.url for name, part in world.folder(home).read().parts.items()}
     platform.down(home)
-    platform.up(home, model="demo@baseline", router=Wish(drain=1.0))
+    platform.up(home, s3_port=0, model="demo@baseline", router=Wish(port=0, drain=1.0))
     with load(address(home)) as statuses:
         ended = commands.wait(records, record.id, 120, every=0.2)
         assert ended.phase == "launched", platform.overview(home).rollout

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from evergreen import log
-from evergreen.errors import ConflictError, InputError
+from evergreen.errors import ConflictError, InputError, NotFoundError, StorageError
 from evergreen.registry import Registry
 from evergreen.registry.aliases import BASELINE, PREVIOUS
 from evergreen.rollout import codec
@@ -26,11 +26,15 @@ def move_alias(registry: Registry, record: RolloutRecord, goal: Literal["forward
     baseline itself, so that the version that was rolled back is not what `previous` restores.
     """
     evidence = f"{registry.uri}/{_ROOT}/{record.id}/record.json"
+    if goal == "back":
+        _back(registry, record, evidence)
+        return ""
     try:
-        if goal == "forward":
-            _forward(registry, record, evidence)
-        else:
-            _back(registry, record, evidence)
+        _forward(registry, record, evidence)
+    except NotFoundError as error:
+        return str(error)
+    except StorageError:
+        raise
     except (ConflictError, InputError) as error:
         return str(error)
     return ""

@@ -40,7 +40,7 @@ class Errands:
         threads: How many run at the same time.
     """
 
-    def __init__(self, threads: int = 8) -> None:
+    def __init__(self, threads: int = 16) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="errand")
         self._under_way: dict[Hashable, Future[None]] = {}
         self._answers: dict[Hashable, Answer] = {}

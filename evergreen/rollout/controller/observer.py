@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evergreen import log
-from evergreen.errors import InputError
+from evergreen.errors import InputError, NotFoundError, StorageError
 from evergreen.rollout import machine, plans, tally, withdrawal
 from evergreen.rollout.controller import effects
 from evergreen.rollout.controller.errands import Answer, Errands
@@ -90,7 +90,7 @@ class Observer:
             routers=tuple(h.seen for h in family.heard.values()),
             servers=servers,
             trouble=trouble,
-            aliases=self._aliases(record.model) if record.phase == "starting" else None,
+            aliases=self._aliases(record.model, _face(current)) if record.phase == "starting" else None,
             top=family.top,
             current=current is not None and current.id == record.id,
             newer=newer.id if newer else "",
@@ -108,7 +108,7 @@ class Observer:
         for version in machine.needed(record):
             answer = self._ensured(record, version)
             servers[version] = answer.value if answer else None
-            if answer and isinstance(answer.error, InputError):
+            if answer and _final(answer.error):
                 trouble = str(answer.error)
         return servers, trouble
 
@@ -121,15 +121,15 @@ class Observer:
 
         return self._errands.ask(("servers", record.model, version), ensure, self._sources.pace.servers)
 
-    def _aliases(self, model: str, basis: Hashable = None) -> Mapping[str, int] | None:
+    def _aliases(self, model: str, basis: Hashable) -> Mapping[str, int] | None:
+        """Where the aliases stand, looked at since the plan's owner is as it is: a launch moves them."""
         registry, pace = self._sources.registry, self._sources.pace.registry
-        answer = self._errands.ask(("aliases", model, basis), lambda: registry.aliases(model), pace, basis)
+        answer = self._errands.ask(("aliases", model), lambda: registry.aliases(model), pace, basis)
         return answer.value if answer else None
 
     def standing(self, model: str, current: RolloutRecord | None) -> int:
         """Where `baseline` stands, looked at since the current record is as it is; 0 for not known."""
-        basis = (current.id, current.phase, current.plan.generation) if current else None
-        return (self._aliases(model, basis) or {}).get("baseline", 0)
+        return (self._aliases(model, _face(current)) or {}).get("baseline", 0)
 
     def _moved(self, record: RolloutRecord) -> tuple[str, str]:
         goal = machine.alias_goal(record)
@@ -218,6 +218,16 @@ class Observer:
 
         answer = self._errands.ask(("remove", record.id, version), remove, 5.0)
         return bool(answer and answer.value)
+
+
+def _final(error: Exception | None) -> bool:
+    """Whether trying again is of no use; a store that cannot be reached may be there in a moment."""
+    passing = isinstance(error, StorageError) and not isinstance(error, NotFoundError)
+    return isinstance(error, InputError) and not passing
+
+
+def _face(owner: RolloutRecord | None) -> Hashable:
+    return (owner.id, owner.phase, owner.plan.generation, owner.replaced) if owner else None
 
 
 def _age(record: RolloutRecord) -> tuple[float, str]:

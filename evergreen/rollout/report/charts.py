@@ -8,8 +8,8 @@ from evergreen.rollout.report.story import Moment
 
 _TOP, _PLOT = 30.0, 160.0
 _FARTHEST = 6.0
-_MARKS = {"rolling back": "var(--fail,#b3261e)", "held": "var(--warn,#8a5700)", "paused": "var(--warn,#8a5700)",
-          "dead man": "var(--fail,#b3261e)"}  # fmt: skip
+_FAIL, _WARN = "var(--fail,#b3261e)", "var(--warn,#8a5700)"
+_MARKS = {"rolling back": _FAIL, "dead man": _FAIL, "held": _WARN, "paused": _WARN}
 
 Mark = tuple[float, str, str]
 """When, what, and the sentence that a tooltip shows."""
@@ -30,9 +30,9 @@ def shares(moments: Sequence[Moment], end: float, marks: Sequence[Mark], title: 
     begin = moments[0].at if moments else end
     x = d.Scale(0.0, max(end - begin, 1e-3), 34.0, d.WIDTH - 8)
     y = d.Scale(0.0, 100.0, top + _PLOT, top)
-    for value in (0, 25, 50, 75, 100):
+    for value in (0.0, 25.0, 50.0, 75.0, 100.0):
         parts.append(d.line(34, y(value), d.WIDTH, y(value), d.GRID if value else d.AXIS))
-        parts.append(d.text(28, y(value) + 3.5, f"{value} %", anchor="end"))
+        parts.append(d.text(28, y(value) + 3.5, f"{value:g} %", anchor="end"))
     for series, colour, dash in (("mirror", d.SERIES[1], d.DASHES[1]), ("share", d.SERIES[0], "")):
         points = _steps([(m.at - begin, getattr(m, series)) for m in moments], end - begin)
         parts.append(d.polyline([(x(a), y(b)) for a, b in points], colour, dash))
@@ -59,7 +59,9 @@ def looks(
     parts, taken = d.legend(names, _TOP)
     top = _TOP + taken + 2
     values = [abs(z) for points in series.values() for _, z in points]
-    most = max([3.0, *(min(b, _FARTHEST) for _, b in bounds), *(min(v, 2 * _FARTHEST) for v in values)]) * 1.08
+    most = (
+        max([3.0, *(min(b, _FARTHEST) for _, b in bounds), *(min(v, 2 * _FARTHEST) for v in values)]) * 1.08
+    )
     last = max([1.0, *(t for t, _ in bounds), *(t for points in series.values() for t, _ in points)])
     x, y = d.Scale(0.0, last, 34.0, d.WIDTH - 8), d.Scale(-most, most, top + _PLOT, top)
     for value in d.ticks(-most, most, 6):

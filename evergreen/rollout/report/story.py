@@ -1,7 +1,7 @@
 """What happened in a rollout, stage by stage, from its record and its decisions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from evergreen.project.model.rollout import Rollout, Stage
@@ -73,8 +73,12 @@ class Story:
     decisions: tuple[Mapping[str, Any], ...]
     stages: tuple[StageStory, ...]
     moments: tuple[Moment, ...]
-    now: float = 0.0
-    live: tuple[StageStory, ...] = field(default=())
+    now: float
+
+    @property
+    def live(self) -> tuple[StageStory, ...]:
+        """The stages in which users saw the candidate."""
+        return tuple(s for s in self.stages if not s.hidden)
 
 
 def story_of(record: RolloutRecord, decisions: Sequence[Mapping[str, Any]], now: float) -> Story:
@@ -88,10 +92,8 @@ def story_of(record: RolloutRecord, decisions: Sequence[Mapping[str, Any]], now:
     settings = plans.settings_of(record)
     events = _events(record, decisions)
     stages = _stages(record, settings, events)
-    return Story(
-        record, settings, events, tuple(decisions), stages, _moments(record, settings, events), now,
-        tuple(s for s in stages if not s.hidden),
-    )  # fmt: skip
+    moments = _moments(record, settings, events)
+    return Story(record, settings, events, tuple(decisions), stages, moments, now)
 
 
 def _events(record: RolloutRecord, decisions: Sequence[Mapping[str, Any]]) -> tuple[Event, ...]:

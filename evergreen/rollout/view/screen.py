@@ -43,7 +43,7 @@ def screen(facts: Facts, width: int = 80) -> RenderableType:
     """
     parts: list[RenderableType] = [_head(facts, width)]
     if facts.stages:
-        parts.append(_stages(facts))
+        parts.append(_stages(facts, width))
     parts += [_weights(facts, min(width, 100)), _progress(facts, min(width, 100))]
     rows = [c for c in facts.checks if c.decision.check not in _TOLD]
     if rows:
@@ -73,20 +73,27 @@ def _phase_style(facts: Facts) -> str:
     return "bold yellow" if phase in ("held", "paused") else "bold"
 
 
-def _stages(facts: Facts) -> Text:
-    text = Text()
+def _stages(facts: Facts, width: int) -> Text:
+    """All stages with their marks; a stage's name stays on one line."""
+    text, used = Text(), 0
     for number, stage in enumerate(facts.stages):
         mark, style = _PLACES[stage.place]
-        text.append(" · " if number else "", "dim")
-        # A name stays on one line, with its mark and its percentage.
-        text.append(f"{mark}{stage.name}".replace(" ", " "), style)
+        label = f"{mark}{stage.name}"
+        last = number == len(facts.stages) - 1
+        if used and used + len(label) + (0 if last else 2) > width:
+            text.append("\n")
+            used = 0
+        text.append(label, style)
+        text.append("" if last else " · ", "dim")
+        used += len(label) + 3
     return text
 
 
 def _weights(facts: Facts, width: int) -> RenderableType:
     plan = facts.record.plan
     room = max(10, width - 34)
-    share = 0.0 if not plan.live else plan.share
+    launched = plan.candidate is None and plan.baseline.version == facts.record.candidate
+    share = 100.0 if launched else plan.share if plan.live else 0.0
     filled = round(room * share / 100) or (1 if share else 0)
     bar = Text("█" * filled, "cyan") + Text("░" * (room - filled), "dim")
     label = f"{share:g} % candidate" if not plan.mirror else f"{plan.mirror:g} % copied, hidden"

@@ -61,7 +61,9 @@ def shown(value: object, unit: Unit) -> str:
         return percent(float(value))
     if unit == "seconds":
         return f"{'−' if value < 0 else ''}{seconds(abs(float(value)))}"
-    return number(int(value) if unit == "count" and value == int(value) else value)
+    if unit == "count":
+        return number(int(value) if value == int(value) else value)
+    return f"{value:,.4g}".replace("-", "−")
 
 
 def change(value: float) -> str:

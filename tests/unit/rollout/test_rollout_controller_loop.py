@@ -416,3 +416,17 @@ def test_a_lost_race_is_decided_anew(world):
 def test_router_keeps_its_plan_when_it_is_asked_twice(tmp_path):
     router = FileRouter(tmp_path / "r.json")
     assert router.plan is None and router.share == 0 and NOW > 0
+
+
+def test_a_stalled_leader_cannot_touch_a_plan_that_was_taken_over(world):
+    one, two = world.controller(holder="one"), world.controller(holder="two")
+    world.looks(one, 40)
+    stale = world.states.list(closed=False)  # version 1 is deployed and nothing is left to do
+    assert len(stale) == 1 and stale[0].record.settled
+    id = start(world).id
+    world.until(two, "running", id)
+    world.fleet.addresses[1] = ("10.9.9.9:80",)  # the stalled leader has a reason for a new generation
+    before = [router.plan for router in world.routers.values()]
+    with pytest.raises(ConflictError):
+        one._pass("shop", list(stale))
+    assert [router.plan for router in world.routers.values()] == before
