@@ -90,7 +90,9 @@ def rate_tests(seed: int, rules: Rollout, habits: Habits, windows: int, rates: t
     return End("promote", len(SHARES), spent, seen, "")
 
 
-def experiment(seed: int, uplift: float, require: str = "better", users: int = 10_000, metrics: int = 1) -> str:
+def experiment(
+    seed: int, uplift: float, require: str = "better", users: int = 10_000, metrics: int = 1, most: float = 800.0
+) -> str:
     """One experiment: users come one by one and go on asking; what it ends with."""
     success = [{"event": f"e{m}"} for m in range(metrics)]
     stage = {
@@ -102,7 +104,7 @@ def experiment(seed: int, uplift: float, require: str = "better", users: int = 1
     rules = Rollout.model_validate({"stages": [stage], "guardrails": guardrails})
     rng = np.random.default_rng(seed)
     n = int(users * 1.02)
-    total, mine, come = activity(rng, n), rng.random(n) < 0.5, np.arange(n) / n
+    total, mine, come = activity(rng, n, most), rng.random(n) < 0.5, np.arange(n) / n
     own = [rng.beta(2, 18, n) for _ in range(metrics)]
     past = [np.where(rng.random(n) < 0.7, rng.binomial(20, p) / 20, 0.0) for p in own]
     asked, clicked = np.zeros(n), [np.zeros(n) for _ in own]
@@ -155,6 +157,8 @@ def requests_to(ends: list[End], *kinds: str) -> float:
 
 CLICK = {"event": "click", "margin": 0.1, "reaction": "hold"}
 BUSY = Habits(users=20_000, requests=6000.0)
+EVEN = replace(BUSY, most=20)
+"""The same with 1 to 20 requests a user, where averages over users can be known."""
 
 
 def line(name: str, figures: str, wanted: str) -> None:
@@ -195,18 +199,19 @@ def aa_all(n: int) -> None:
 def good(n: int) -> None:
     ends = [rollout(s, settings(), BUSY, 120) for s in range(n)]
     windows = [e.windows for e in ends if e.kind == "promote"]
-    text = f"{100 * share_of(ends, 'promote'):.0f} % launched of {n}, median {np.median(windows):.0f} minutes"
+    text = f"{100 * share_of(ends, 'promote'):.0f} % launched of {n}, median {np.median(windows or [0]):.0f} minutes"
     line("a good candidate, 6,000 requests a minute, default guardrails (5 times 10 minutes at least)", text, "all")
-    ends = [rollout(s, settings(means=[CLICK]), BUSY, 300) for s in range(max(4, n // 3))]
+    ends = [rollout(s, settings(means=[CLICK]), EVEN, 240) for s in range(max(4, n // 2))]
     windows = [e.windows for e in ends if e.kind == "promote"]
-    text = f"{100 * share_of(ends, 'promote'):.0f} % launched of {len(ends)}, median {np.median(windows):.0f} minutes"
-    line("the same with CTR within 10 %", text, "all")
+    text = f"{100 * share_of(ends, 'promote'):.0f} % launched of {len(ends)}, median {np.median(windows or [0]):.0f} minutes"
+    line("the same with CTR within 10 %, users with 1 to 20 requests", text, "all")
 
 
 def bad(n: int) -> None:
     cases: tuple[tuple[str, Habits, tuple[str, ...]], ...] = (
         ("errors doubled (1 → 2 %)", replace(BUSY, factor={"errors": 2}), ("roll_back",)),
         ("errors fivefold", replace(BUSY, factor={"errors": 5}), ("roll_back",)),
+        ("errors fivefold from minute 45 on", replace(BUSY, factor={"errors": 5}, breaks=45), ("roll_back",)),
         ("every request fails", replace(BUSY, factor={"errors": 100}), ("roll_back",)),
         ("empty outputs tenfold (0.2 → 2 %)", replace(BUSY, factor={"empty_outputs": 10}), ("roll_back",)),
         ("slow answers threefold (1 → 3 %)", replace(BUSY, factor={"latency": 3}), ("roll_back",)),
@@ -220,7 +225,7 @@ def bad(n: int) -> None:
         line(name, text + f"{requests_to(ends, *kinds):,.0f} requests of the candidate", "always")
     for margin in (0.05, 0.1):
         rules = settings(means=[{**CLICK, "margin": margin}])
-        ends = [rollout(s, rules, replace(BUSY, uplift=-0.1), 240) for s in range(n)]
+        ends = [rollout(s, rules, replace(EVEN, uplift=-0.1), 240) for s in range(n)]
         text = f"{100 * share_of(ends, 'stop'):.0f} % stopped, {100 * share_of(ends, 'hold'):.0f} % held after "
         text += f"4 hours, {100 * share_of(ends, 'promote'):.0f} % launched of {n}, "
         text += f"median {requests_to(ends, 'stop'):,.0f} requests"
@@ -228,18 +233,20 @@ def bad(n: int) -> None:
 
 
 def experiments(n: int) -> None:
-    for name, uplift, require, metrics in (
-        ("A/A", 0.0, "better", 1), ("A/A", 0.0, "better", 3), ("CTR +3 %", 0.03, "better", 1),
-        ("CTR +10 %", 0.1, "better", 1), ("CTR -10 %", -0.1, "better", 1), ("A/A", 0.0, "not_worse", 1),
-        ("CTR -5 %, the margin", -0.05, "not_worse", 1), ("CTR -15 %", -0.15, "not_worse", 1),
+    for name, uplift, require, metrics, most in (
+        ("A/A", 0.0, "better", 1, 800), ("A/A", 0.0, "better", 1, 20), ("A/A", 0.0, "better", 3, 20),
+        ("CTR +5 %", 0.05, "better", 1, 20), ("CTR +10 %", 0.1, "better", 1, 20),
+        ("CTR +10 %", 0.1, "better", 1, 800), ("CTR -10 %", -0.1, "better", 1, 20),
+        ("A/A", 0.0, "not_worse", 1, 20), ("CTR -5 %, the margin", -0.05, "not_worse", 1, 20),
+        ("CTR -15 %", -0.15, "not_worse", 1, 20),
     ):  # fmt: skip
-        ends = [experiment(s, uplift, require, metrics=metrics) for s in range(n)]
+        ends = [experiment(s, uplift, require, metrics=metrics, most=most) for s in range(n)]
         many = f", {metrics} metrics (all must)" if metrics > 1 else ""
         counts = {k: 100 * ends.count(k) / n for k in ("promote", "roll_back", "stop", "hold")}
         text = ", ".join(f"{k} {v:.1f} %" for k, v in counts.items() if v) + f" of {n}"
         wanted = "promote ≤ 5 %" if require == "better" and uplift <= 0 else ""
         wanted = "promote ≤ 5 %" if uplift == -0.05 else wanted
-        line(f"experiment, 10,000 users, five looks, require {require}{many}: {name}", text, wanted)
+        line(f"experiment, 10,000 users (1 to {most} requests), require {require}{many}: {name}", text, wanted)
 
 
 def ratios(n: int) -> None:

@@ -35,6 +35,7 @@ class Habits:
         labels: How often each label is answered.
         shifted: The same by the candidate.
         bias: Share of the candidate's users that are lost on the way (a sample ratio mismatch).
+        most: Requests of the busiest user for one of the least.
         window: Minutes; a user is counted as harmed at most once in it.
         breaks: Minutes after which `factor` and `shifted` begin to hold.
     """
@@ -49,13 +50,14 @@ class Habits:
     labels: tuple[float, ...] = (0.7, 0.2, 0.1)
     shifted: tuple[float, ...] | None = None
     bias: float = 0.0
+    most: float = 800.0
     window: int = 1440
     breaks: int = 0
 
 
-def activity(rng: np.random.Generator, users: int) -> np.ndarray:
-    """Requests of users: 1 to 800, a tenth of the users makes most of them."""
-    return np.clip(np.ceil(rng.pareto(1.1, users)), 1, 800)
+def activity(rng: np.random.Generator, users: int, most: float = 800.0) -> np.ndarray:
+    """Requests of users, by default 1 to 800: a tenth of the users makes most of them."""
+    return np.clip(np.ceil(rng.pareto(1.1, users)), 1, most)
 
 
 class World:
@@ -65,7 +67,7 @@ class World:
         self.rng, self.habits, self.only, self.users_too = np.random.default_rng(seed), habits, only, users_too
         n, rng = habits.users, self.rng
         self.hash = rng.random(n)
-        weight = activity(rng, n)
+        weight = activity(rng, n, habits.most)
         self.rate = weight * habits.requests / weight.sum()
         self.always = {r: rng.random(n) < habits.always[r] for r in only}
         self.times = {r: np.zeros(n) for r in only}

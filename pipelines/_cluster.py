@@ -38,6 +38,17 @@ def on_cluster(*tasks: dsl.PipelineTask) -> None:
         )
 
 
+def with_rollouts(*tasks: dsl.PipelineTask) -> None:
+    """Tell tasks where rollouts are recorded, where the ConfigMap `evergreen` names another place."""
+    for task in tasks:
+        kubernetes.use_config_map_as_env(
+            task,
+            config_map_name=CONFIG,
+            config_map_key_to_env={"EVERGREEN_ROLLOUT_STATE": "EVERGREEN_ROLLOUT_STATE"},
+            optional=True,
+        )
+
+
 def prepared(*tasks: dsl.PipelineTask) -> None:
     """Pull a pinned tag only when it is not there."""
     for task in tasks:

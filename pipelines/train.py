@@ -62,7 +62,9 @@ def train(
         baseline=data.baseline.outputs["model"],
         strategy=data.strategy.outputs["strategy"],
     )
-    served = check_serving(project=project, model=trained.outputs["model"], splits=data.splits)
+    served = check_serving(
+        project=project, model=trained.outputs["model"], splits=data.splits.outputs["splits"]
+    )
     gate = compare_models(
         project=project,
         evaluation=evaluated.outputs["evaluation"],

@@ -14,7 +14,6 @@ FOLDERS = ("tests", "test", "include", "__pycache__", "benchmarks")
 SUFFIXES = (".pyx", ".pxd", ".pxi", ".h", ".hpp", ".c", ".cpp", ".pyi")
 # Declared by a dependency, imported by none of our code paths: with what it would have been for.
 UNUSED = (
-    "kubernetes",  # kfp's client; a task's executor does not load it
     "sqlalchemy",  # optuna's relational storage; our studies are kept in memory and as JSON
     "alembic",
     "mako",
@@ -59,7 +58,7 @@ import sklearn
 for name in sklearn.__all__:
     if name not in ("datasets", "externals", "conftest", "experimental"):
         importlib.import_module("sklearn." + name) if importlib.util.find_spec("sklearn." + name) else None
-import deltalake, duckdb, google.cloud.storage, granian, minio, onnxruntime, optuna, pandas, pyarrow.dataset
+import deltalake, duckdb, google.cloud.storage, granian, kubernetes.client, kubernetes.config, minio, onnxruntime, optuna, pandas, pyarrow.dataset
 import pyarrow.fs, pyarrow.parquet, rich.live, scipy.stats, skl2onnx, skops.io, typer
 """
 

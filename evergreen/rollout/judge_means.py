@@ -18,14 +18,18 @@ from evergreen.rollout.statistics.means import Comparison, compare, floored
 from evergreen.rollout.statistics.sequences import multiplier
 
 _NONE = UserMoments()
+UNSUSPECTED = 1.645
+"""Standard errors; a loss of fewer points to nothing."""
 
 
 def guardrails(step: Step) -> list[Finding]:
     """A finding for each average that is not off, while users see the candidate.
 
-    Harm: the whole anytime-valid interval at alpha/m is beyond the margin. To go on: the whole interval of
-    95 % is inside it. Once everybody has the candidate there is nobody to compare with; the margin was kept
-    in the stages before.
+    Harm: the whole anytime-valid interval at alpha/m is beyond the margin. To go on from the last stage in
+    which both arms have users: the whole interval of 95 % is inside it. To go on from a stage before that,
+    where the candidate has too few users to show as much and can harm few: nothing points to harm, that is the
+    loss is inside the margin as far as can be seen, or comes by chance in one case of twenty. Once everybody has
+    the candidate there is nobody to compare with.
     """
     if step.hidden:
         return []
@@ -86,6 +90,9 @@ def _compared(step: Step, check: str, guardrail: MeanGuardrail, comparison: Comp
     if _inside(shown, guardrail):
         reason = f"{text}: no loss of more than {percent(margin).lstrip('+')}"
         return measured(found(check, "pass", reason, guardrail.reaction), relative, bound, shown)
+    if _before_the_last(step) and _unsuspected(comparison, guardrail):
+        reason = f"{text}: no sign of a loss of more than {percent(margin).lstrip('+')}"
+        return measured(found(check, "pass", reason, guardrail.reaction), relative, bound, shown)
     reason = f"{text} against the baseline is too wide for the margin {percent(margin).lstrip('+')}"
     # An interval narrows with the root of the users.
     half = (shown[1] - shown[0]) / 2
@@ -103,6 +110,20 @@ def _inside(interval: tuple[float, float], guardrail: MeanGuardrail) -> bool:
     if guardrail.better == "higher":
         return interval[0] > -guardrail.margin
     return interval[1] < guardrail.margin
+
+
+def _before_the_last(step: Step) -> bool:
+    """Whether a stage follows in which both arms have users, more of them the candidate."""
+    later = step.settings.stages[step.index + 1 :]
+    live = [s.percent for s in later if s.kind in ("canary", "experiment")]
+    return any(step.present.share < share < 100 for share in live)
+
+
+def _unsuspected(comparison: Comparison, guardrail: MeanGuardrail) -> bool:
+    """Whether the loss is inside the margin as it was seen, or chance in one case of twenty (one-sided)."""
+    sign = 1 if guardrail.better == "higher" else -1
+    loss = -sign * (comparison.relative or 0.0)
+    return loss <= guardrail.margin or sign * comparison.z() > -UNSUSPECTED
 
 
 def _nobody_else(step: Step, check: str, guardrail: MeanGuardrail) -> Finding:

@@ -143,8 +143,9 @@ def events(counts: ArmCounts, rate: str) -> int:
 def _alone(steps: Sequence[StepEvidence], rate: str) -> Alone | None:
     """The candidate's counts since it is alone, and the baseline's before; None without any of the latter.
 
-    All bad events, because who was counted before does not count again in a window, so that a later step would
-    look better than an earlier one; together they are worth as many events as users were harmed.
+    Who was counted before does not count again in a window, so that a later step looks a little better than an
+    earlier one: this test sees less than one with both arms, and raises no false alarm. To count every bad
+    event instead does, because a few users have most of them (simulated: 4 % instead of 1 %).
     """
     now = [s.arms.get("candidate", _NONE) for s in steps if s.share >= 100]
     before = [s.arms.get("baseline", _NONE) for s in steps if s.share < 100]
@@ -152,19 +153,14 @@ def _alone(steps: Sequence[StepEvidence], rate: str) -> Alone | None:
     if requests <= 0:
         return None
     every = [*now, *before]
-    total = sum(_all(c, rate) for c in every)
-    first = sum(events(c, rate) for c in every)
+    total = sum(events(c, rate) for c in every)
     return Alone(
-        sum(_all(c, rate) for c in now),
+        sum(events(c, rate) for c in now),
         sum(c.requests for c in now),
-        sum(_all(c, rate) for c in before),
+        sum(events(c, rate) for c in before),
         requests,
-        max(1.0, total / first) if first else 1.0,
+        1 + sum(c.repeats.get(rate, 0) for c in every) / total if total else 1.0,
     )
-
-
-def _all(counts: ArmCounts, rate: str) -> int:
-    return max(counts.events.get(rate, 0), counts.harmed.get(rate, 0))
 
 
 def _ratio(alone: Alone) -> float | None:

@@ -78,7 +78,7 @@ def _without_sent(record: RolloutRecord, seen: Seen) -> RolloutRecord:
 def _starting(record: RolloutRecord, seen: Seen, now: float, timing: Timing) -> RolloutRecord:
     if record.phase != "starting":
         return record
-    if seen.newer:
+    if seen.newer and not record.direct:
         return withdraw(record, seen, now, "superseded", f"{seen.newer} is newer")
     record = record if record.direct else _against(record, seen, now)
     if not record.direct and record.baseline == record.candidate:

@@ -45,6 +45,11 @@ class Server:
         with log.open("wb") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output)
 
+    def __del__(self):
+        if self.process.poll() is None:  # a test that failed half-way
+            self.process.kill()
+            self.process.wait()
+
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
 

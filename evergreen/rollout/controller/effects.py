@@ -24,6 +24,10 @@ def move_alias(registry: Registry, record: RolloutRecord, goal: Literal["forward
 
     On the way back `previous` is set to where it stood before; where that was nowhere it is set to the
     baseline itself, so that the version that was rolled back is not what `previous` restores.
+
+    Raises:
+        StorageError: the registry cannot be reached; try again.
+        ConflictError: on the way back, when somebody moves the alias at this moment; try again.
     """
     evidence = f"{registry.uri}/{_ROOT}/{record.id}/record.json"
     if goal == "back":

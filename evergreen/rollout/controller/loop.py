@@ -184,7 +184,7 @@ class Controller:
         self._parts.on_step("decided")
         intent = _intent(record) != _intent(before)
         if not intent and (record == before or not self._due(record)) and not self._heartbeat_due(record):
-            return kept if record == before else Kept(before, kept.tag)
+            return kept
         return self._write(record, kept.tag, "intent", before)
 
     def _write(self, record: RolloutRecord, tag: str, what: str, before: RolloutRecord) -> Kept:

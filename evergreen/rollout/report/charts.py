@@ -24,8 +24,8 @@ def shares(moments: Sequence[Moment], end: float, marks: Sequence[Mark], title: 
         marks: Events, drawn below the lines.
         title: Shown above the chart and read out.
     """
-    names = ["users with the candidate", "requests copied to it, hidden"]
-    parts, taken = d.legend(names, _TOP)
+    copied = any(m.mirror for m in moments)
+    parts, taken = d.legend(["users", "copied requests (hidden)"] if copied else [], _TOP)
     top = _TOP + taken + 2
     begin = moments[0].at if moments else end
     x = d.Scale(0.0, max(end - begin, 1e-3), 34.0, d.WIDTH - 8)
@@ -33,7 +33,8 @@ def shares(moments: Sequence[Moment], end: float, marks: Sequence[Mark], title: 
     for value in (0.0, 25.0, 50.0, 75.0, 100.0):
         parts.append(d.line(34, y(value), d.WIDTH, y(value), d.GRID if value else d.AXIS))
         parts.append(d.text(28, y(value) + 3.5, f"{value:g} %", anchor="end"))
-    for series, colour, dash in (("mirror", d.SERIES[1], d.DASHES[1]), ("share", d.SERIES[0], "")):
+    drawn = (("mirror", d.SERIES[1], d.DASHES[1]), ("share", d.SERIES[0], ""))
+    for series, colour, dash in drawn if copied else drawn[1:]:
         points = _steps([(m.at - begin, getattr(m, series)) for m in moments], end - begin)
         parts.append(d.polyline([(x(a), y(b)) for a, b in points], colour, dash))
     for at, what, tip in marks:

@@ -1,5 +1,6 @@
 """The experiment on the page: looks between their bounds, and who won."""
 
+from evergreen.reports import charts as charts_of
 from evergreen.reports.page import chip, figure, note, table
 from evergreen.reports.text import number, percent
 from evergreen.rollout.outcome import MetricOutcome, Outcome, outcome_of
@@ -48,12 +49,30 @@ def experiment(story: StageStory) -> list[str]:
             f"O'Brien and Fleming's, for a chance of {percent(stage.alpha, 0)} in all.",
         ),
     ]
+    blocks += [chart for m in outcome.metrics if (chart := _forest(story, m.name))]
     rows = [_metric(m) for m in outcome.metrics]
     headers = ["Success metric", "Counted by", "Better is", "Result", "Difference", "Interval", "z"]
     blocks.append(table(headers, rows, numeric={4, 5, 6}, caption="Success metrics"))
     if story.looks:
         blocks.append(_looks(story, outcome))
     return blocks
+
+
+def _forest(story: StageStory, name: str) -> str:
+    """The difference at each look, with the interval of that look's bound."""
+    found = [look for look in story.looks if f"relative {name}" in look]
+    if not found:
+        return ""
+    labels = [f"{look['users']:,.0f} users" for look in found]
+    values = [100 * look[f"relative {name}"] for look in found]
+    intervals = [
+        (100 * look[f"low {name}"], 100 * look[f"high {name}"])
+        if f"low {name}" in look and f"high {name}" in look
+        else None
+        for look in found
+    ]
+    title = f"{name}: candidate against baseline, %"
+    return figure(charts_of.forest(labels, values, intervals, title, 0.0), "Intervals at each look's bound.")
 
 
 def _metric(m: MetricOutcome) -> list[object]:

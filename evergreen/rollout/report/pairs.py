@@ -9,6 +9,7 @@ from evergreen.reports.page import figure, table, text
 from evergreen.reports.text import number, percent, shortened
 from evergreen.rollout.evidence import Outputs, Pairs
 from evergreen.rollout.report.story import StageStory, Story
+from evergreen.rollout.report.words import once
 from evergreen.rollout.statistics.sequences import paired_mean
 
 _ALPHA = 0.05
@@ -43,8 +44,8 @@ def pairs(story: Story) -> list[str]:
                 "Pair by pair, by the servers' clocks; intervals of 95 % that hold at any time.",
             )
         )  # fmt: skip
-    headers = ["Stage", "Copies sent", "Requests paired", "Rows", "Differ", "Failed",
-               "Slow only by the candidate", "Score", "Latency, ms"]  # fmt: skip
+    headers = ["Stage", "Copies", "Paired", "Rows", "Differ", "Failed",
+               "Slow", "Score", "Latency, ms"]  # fmt: skip
     rows = [_row(s) for s in stages]
     return [*blocks, table(headers, rows, numeric=set(range(1, 9)), caption="Pairs by stage")]
 
@@ -53,7 +54,7 @@ def _row(stage: StageStory) -> list[object]:
     p = stage.users.pairs
     low, high = wilson(p.disagreements, p.pairs, Z_99)
     return [
-        stage.name, stage.step.mirrored, p.requests or p.pairs, p.pairs,
+        once(stage.name), stage.step.mirrored, p.requests or p.pairs, p.pairs,
         f"{percent(p.disagreements / p.pairs)} ({percent(low)} to {percent(high)})",
         p.failures, p.slower, _mean(p, p.score, 1.0), _mean(p, p.seconds, 1000.0),
     ]  # fmt: skip
@@ -80,11 +81,29 @@ def outputs(story: Story) -> list[str]:
     if len(labels) <= _MOST_LABELS:
         words = f"In {stage.name}; the training labels are those that the candidate was trained on."
         blocks.append(figure(charts.histogram(labels, series, "Answers by label, %"), words))
+    blocks += _drift(stages)
     rows = [row for s in stages for row in _distances(s)]
     headers = ["Stage", "Arm", "Answers", "PSI to the training labels", "PSI to the baseline's answers"]
     limit = story.settings.guardrails.outputs.psi
     blocks.append(table(headers, rows, numeric={2, 3, 4}, caption=f"Distances of answers; limit {limit:g}"))
     return blocks
+
+
+def _drift(stages: Sequence[StageStory]) -> list[str]:
+    """How far the candidate's answers are from the training labels, stage by stage."""
+    found = []
+    for stage in stages:
+        seen = stage.users.outputs
+        counts = seen.arms.get("shadow" if stage.hidden else "candidate", ())
+        reference = [round(v * _SCALE) for v in seen.reference]
+        if sum(counts) and sum(reference):
+            found.append((stage.name, float(_distance(reference, counts))))
+    if not found:
+        return []
+    chart = charts.bars(
+        [n for n, _ in found], [v for _, v in found], "Candidate's answers to the training labels"
+    )
+    return [figure(chart, "Population stability index.")]
 
 
 def _series(found: Outputs) -> dict[str, list[float]]:
@@ -104,7 +123,7 @@ def _distances(stage: StageStory) -> list[tuple[object, ...]]:
     reference = [round(v * _SCALE) for v in found.reference]
     baseline = found.arms.get("baseline", ())
     return [
-        (stage.name, arm, sum(counts), _psi(reference, counts),
+        (once(stage.name), arm, sum(counts), _psi(reference, counts),
          "" if arm == "baseline" else _psi(baseline, counts))
         for arm, counts in sorted(found.arms.items()) if sum(counts)
     ]  # fmt: skip
@@ -113,6 +132,10 @@ def _distances(stage: StageStory) -> list[tuple[object, ...]]:
 def _psi(reference: Sequence[int], counts: Sequence[int]) -> str:
     if sum(reference) <= 0 or sum(counts) <= 0:
         return "–"
+    return f"{_distance(reference, counts):.3f}"
+
+
+def _distance(reference: Sequence[int], counts: Sequence[int]) -> float:
     size = max(len(reference), len(counts))
     one, other = ([*c, *[0] * (size - len(c))] for c in (reference, counts))
-    return f"{psi(one, other):.3f}"
+    return psi(one, other)

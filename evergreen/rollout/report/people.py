@@ -9,6 +9,7 @@ from evergreen.reports.page import chip, figure, table, text
 from evergreen.reports.text import number, percent
 from evergreen.rollout.evidence import UserMoments
 from evergreen.rollout.report.story import StageStory, Story
+from evergreen.rollout.report.words import once
 from evergreen.rollout.statistics.means import Comparison, Mean, compare
 from evergreen.rollout.statistics.sample_ratio import ALARM, log_e_mismatch
 from evergreen.rollout.statistics.sequences import multiplier
@@ -62,7 +63,7 @@ def _forest(name: str, lanes: list[tuple[StageStory, Comparison]]) -> str:
 def _row(stage: StageStory, name: str, c: Comparison, margin: float | None) -> list[object]:
     interval = _interval(c)
     return [
-        stage.name, name, f"{c.baseline.users:,} and {c.candidate.users:,}",
+        once(stage.name), name, f"{c.baseline.users:,} and {c.candidate.users:,}",
         f"{c.baseline.events:,} and {c.candidate.events:,}", _value(c.baseline), _value(c.candidate),
         "–" if c.relative is None else change(c.relative), bounds(interval, "relative") or "too few",
         "" if margin is None else percent(margin, 0), percent(c.reduction, 0) if c.reduction else "",
@@ -82,12 +83,11 @@ def exposure(story: Story) -> list[str]:
         switched = max(switched, stage.users.switched)
         if not sum(counts):
             continue
-        rows.append([stage.name, counts[1], counts[0], percent(stage.step.share / 100, 1),
+        rows.append([once(stage.name), counts[1], counts[0], percent(stage.step.share / 100, 1),
                      percent(counts[0] / sum(counts), 2), _mismatch(stage, counts)])  # fmt: skip
     if not rows:
         return [text("No user was seen by both the router and the prediction log.")] if story.live else []
-    headers = ["Stage", "Users with the baseline", "Users with the candidate", "Share by plan", "Share seen",
-               "Sample ratio"]  # fmt: skip
+    headers = ["Stage", "Baseline", "Candidate", "Share by plan", "Share seen", "Sample ratio"]
     blocks: list[str] = [table(headers, rows, numeric={1, 2, 3, 4}, caption="Users by arm")]
     words = (
         f"{switched:,} users saw the baseline after the candidate while the share did not fall."

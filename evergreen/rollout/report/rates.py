@@ -5,12 +5,12 @@ from functools import reduce
 
 from evergreen.project.model.rollout import RateGuardrail
 from evergreen.reports import charts
-from evergreen.reports.page import chip, figure, table
+from evergreen.reports.page import figure, table, text
 from evergreen.reports.text import number, seconds
 from evergreen.rollout.evidence import LATENCY_EDGES, RATES, ArmCounts, added
 from evergreen.rollout.judge_rates import events
 from evergreen.rollout.report.story import StageStory, Story
-from evergreen.rollout.report.words import RATE_NAMES
+from evergreen.rollout.report.words import RATE_NAMES, once
 from evergreen.rollout.statistics.rates import Arms, interval, relative
 from evergreen.rollout.view.facts import arms_of
 from evergreen.rollout.view.latency import quantile
@@ -26,14 +26,21 @@ def rates(story: Story) -> list[str]:
     stages = [s for s in story.live if 0 < s.step.share < 100]
     blocks: list[str] = []
     rows: list[list[object]] = []
-    for name in RATES:
+    none = [name for name in RATES if not _any(story, name)]
+    for name in [n for n in RATES if n not in none]:
         guardrail: RateGuardrail = getattr(story.settings.guardrails, name)
         blocks += _forest(name, guardrail, stages)
         rows += [_row(name, guardrail, stage) for stage in story.live]
-    headers = ["Stage", "Rate", "Baseline", "Candidate", "Difference", "Interval", "Tolerated", "Reaction"]
+    headers = ["Stage", "Rate", "Baseline", "Candidate", "Difference", "Interval", "Tolerated"]
+    if none and story.live:
+        blocks.append(text(f"None in any stage: {', '.join(RATE_NAMES[n].lower() for n in none)}."))
     if rows:
         blocks.append(table(headers, rows, numeric={2, 3, 4, 5, 6}, caption="Rates of bad requests by stage"))
     return blocks
+
+
+def _any(story: Story, name: str) -> bool:
+    return any(arm.events.get(name, 0) for s in story.live for arm in s.step.arms.values())
 
 
 def compared(stage: StageStory, name: str) -> tuple[float | None, tuple[float, float] | None]:
@@ -60,8 +67,12 @@ def _forest(name: str, guardrail: RateGuardrail, stages: Sequence[StageStory]) -
     tolerated = (
         f"tolerated up to +{100 * guardrail.harm:g} %" if guardrail.reaction != "off" else "not guarded"
     )
-    words = f"Intervals of 95 % that hold at any time; {tolerated}, what is more does: {guardrail.reaction}."
+    words = f"Intervals of 95 % that hold at any time; {tolerated}, else {_reaction(guardrail)}."
     return [figure(charts.forest(labels, values, intervals, title, 0.0), words)]
+
+
+def _reaction(guardrail: RateGuardrail) -> str:
+    return guardrail.reaction.replace("_", " ")
 
 
 def _drawable(bound: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -73,9 +84,9 @@ def _row(name: str, guardrail: RateGuardrail, stage: StageStory) -> list[object]
     baseline, candidate = arms_of(stage.step)
     value, bound = compared(stage, name)
     return [
-        stage.name, RATE_NAMES[name], _counted(baseline, name), _counted(candidate, name),
+        once(stage.name), once(RATE_NAMES[name]), _counted(baseline, name), _counted(candidate, name),
         "" if value is None else change(value), bounds(bound, "relative"),
-        f"+{100 * guardrail.harm:g} %", chip("none", guardrail.reaction.replace("_", " ")),
+        f"+{100 * guardrail.harm:g} %",
     ]  # fmt: skip
 
 
@@ -95,7 +106,7 @@ def latency(story: Story) -> list[str]:
     if not known:
         return []
     first, last = _span(list(known.values()))
-    labels = [f"≤ {seconds(e)}" for e in LATENCY_EDGES] + [f"> {seconds(LATENCY_EDGES[-1])}"]
+    labels = [f"≤ {_edge(e)}" for e in LATENCY_EDGES] + [f"> {_edge(LATENCY_EDGES[-1])}"]
     series = {arm: [100 * c / sum(counts) for c in counts[first : last + 1]] for arm, counts in known.items()}
     rows = [
         (f"{100 * q:g} %", *(_quantile(counts, q) for counts in known.values())) for q in (0.5, 0.9, 0.99)
@@ -104,10 +115,25 @@ def latency(story: Story) -> list[str]:
     return [
         figure(
             charts.histogram(labels[first : last + 1], series, "Requests by latency, %"),
-            f"At the router, with the way to the server and back; slower than {seconds(slo)} counts as slow.",
+            f"At the router, with the way to the server and back; slower than {_edge(slo)} counts as slow.",
+        ),
+        figure(
+            charts.histogram([s.name for s in stages], _tails(stages, list(known)), "99 of 100 within, ms"),
+            "By stage; beyond the last edge of 5 s nothing is drawn.",
         ),
         table(["of the requests within", *known], rows, numeric={1, 2}, caption="Quantiles of latency"),
     ]
+
+
+def _edge(value: float) -> str:
+    return f"{1000 * value:g} ms" if value < 1 else f"{value:g} s"
+
+
+def _tails(stages: Sequence[StageStory], arms: Sequence[str]) -> dict[str, list[float]]:
+    return {
+        arm: [1000 * (quantile(s.step.arms.get(arm, _NONE).latency, 0.99) or 0.0) for s in stages]
+        for arm in arms
+    }
 
 
 def _span(counts: Sequence[Sequence[int]]) -> tuple[int, int]:

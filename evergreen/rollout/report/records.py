@@ -8,7 +8,7 @@ import msgspec
 from evergreen.decisions import Decision
 from evergreen.reports.page import code, decisions_table, details, note, table, text
 from evergreen.rollout.report.story import Story
-from evergreen.rollout.report.words import moment
+from evergreen.rollout.report.words import moment, once, reason
 from evergreen.rollout.view.facts import REFUSED
 
 _MOST = 40
@@ -54,7 +54,15 @@ def _checks(rows: Sequence[Mapping[str, Any]]) -> list[Decision]:
 def events(story: Story) -> list[str]:
     """All that happened: when, what, who, why."""
     rows = [
-        (moment(e.at), e.what, e.stage, f"{e.share:g} %", e.who, e.reason, e.generation)
+        (
+            once(moment(e.at)),
+            once(e.what),
+            once(e.stage),
+            f"{e.share:g} %",
+            e.who,
+            reason(e.reason),
+            e.generation,
+        )
         for e in reversed(story.events)
     ]
     headers = ["Time (UTC)", "What", "Stage", "Share", "Who", "Why", "Generation"]
@@ -76,8 +84,6 @@ def way_back(story: Story) -> list[str]:
             code(again),
         ]
     return [
-        text(
-            f"One command gives every user version {record.baseline} and ends the rollout:"
-        ),
+        text(f"One command gives every user version {record.baseline} and ends the rollout:"),
         code(f"evergreen rollout abort {record.model}"),
     ]

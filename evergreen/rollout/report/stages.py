@@ -2,11 +2,12 @@
 
 from markupsafe import Markup
 
+from evergreen.reports import charts as charts_of
 from evergreen.reports.page import figure, table, tiles
 from evergreen.reports.text import number, seconds
 from evergreen.rollout.report import charts
 from evergreen.rollout.report.story import StageStory, Story
-from evergreen.rollout.report.words import moment
+from evergreen.rollout.report.words import moment, once
 from evergreen.rollout.view.facts import arms_of, phase_words
 from evergreen.rollout.view.lines import served
 
@@ -52,9 +53,22 @@ def course(story: Story) -> list[str]:
         )
     ]
     if story.stages:
+        blocks.append(_requests(story))
+    if story.stages:
         blocks.append(_lanes(story, end))
         blocks.append(_table(story, end))
     return blocks
+
+
+def _requests(story: Story) -> Markup:
+    arms = [arms_of(s.step) for s in story.stages]
+    series = {
+        "baseline": [float(b.requests) for b, _ in arms],
+        "candidate": [float(c.requests) for _, c in arms],
+        "copies": [float(s.step.mirrored) for s in story.stages],
+    }
+    names = [s.name for s in story.stages]
+    return figure(charts_of.histogram(names, series, "Requests by stage"), "As the routers counted them.")
 
 
 def _lanes(story: Story, end: float) -> Markup:
@@ -87,11 +101,11 @@ def _table(story: Story, end: float) -> Markup:
         until = stage.ended if stage.ended is not None else end
         rows.append(
             (
-                stage.name, moment(stage.began), seconds(until - stage.began),
+                once(stage.name), once(moment(stage.began)), once(seconds(until - stage.began)),
                 number(baseline.requests), number(candidate.requests), number(candidate.fallbacks),
                 number(stage.step.mirrored), stage.left or "under way",
             )
         )  # fmt: skip
-    headers = ["Stage", "Began (UTC)", "Lasted", "Baseline requests", "Candidate requests",
-               "of them answered by the baseline", "Copies", "Why it ended"]  # fmt: skip
+    headers = ["Stage", "Began (UTC)", "Lasted", "Baseline", "Candidate", "Fallbacks", "Copies",
+               "Why it ended"]  # fmt: skip
     return table(headers, rows, numeric={3, 4, 5, 6}, caption="Stages of the rollout")

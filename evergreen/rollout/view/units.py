@@ -68,6 +68,8 @@ def shown(value: object, unit: Unit) -> str:
 
 def change(value: float) -> str:
     """A relative change with its sign: `+4.0 %`, `−12 %`."""
+    if abs(value) < 0.0005:
+        return "0.0 %"
     digits = 0 if abs(value) >= 0.1 else 1
     return f"{100 * value:+.{digits}f} %".replace("-", "−")
 

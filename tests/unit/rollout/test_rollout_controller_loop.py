@@ -430,3 +430,29 @@ def test_a_stalled_leader_cannot_touch_a_plan_that_was_taken_over(world):
     with pytest.raises(ConflictError):
         one._pass("shop", list(stale))
     assert [router.plan for router in world.routers.values()] == before
+
+
+def test_a_router_that_hangs_keeps_no_other_from_its_rollback(world):
+    world.verdict = GO
+    start(world)
+    world.looks(world.controller(), 4)
+    assert min(world.shares) > 0
+    release, far = threading.Event(), world.routers["http://r2"]
+    answered = far.state
+
+    def hangs():
+        release.wait(30)
+        return answered()
+
+    far.state = hangs
+    world.verdict = BACK
+    controller = Controller(world.parts())  # real threads
+    controller.look()
+    assert world.routers["http://r1"].share == 0 and not release.is_set() and far.share > 0
+    release.set()
+    deadline = time.monotonic() + 20
+    while far.share > 0 and time.monotonic() < deadline:
+        controller.look()
+        time.sleep(0.01)
+    controller.close()
+    assert world.shares == [0, 0]

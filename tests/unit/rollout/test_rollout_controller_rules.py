@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -140,4 +141,4 @@ class ControllerMachine(RuleBasedStateMachine):
 
 
 ControllerMachine.TestCase.settings = runs(max_examples=12, stateful_step_count=25, deadline=None)
-TestControllerMachine = ControllerMachine.TestCase
+TestControllerMachine = pytest.mark.slow(ControllerMachine.TestCase)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from rollout_world import BACK, GO, NOW, STOP, WAIT, record, seen, settings
 
-from evergreen.rollout.machine import step
+from evergreen.rollout.machine import judged, step
 from evergreen.rollout.record import Wish
 from evergreen.rollout.seen import RouterSeen
 
@@ -40,6 +40,7 @@ class RolloutMachine(RuleBasedStateMachine):
 
     def _look(self, verdict, **fields) -> None:
         before = self.record
+        verdict = verdict if judged(before) else None  # as the controller asks
         routers = tuple(RouterSeen(name, *fields.get("routers", self.routers)[name]) for name in ("r1", "r2"))
         looked = seen(
             before, verdict, alias=self.alias, **{**fields, "routers": routers, "top": max(self.generations)}

@@ -24,14 +24,8 @@ def bucket(seq: int, generation: int, router: str = "r1", rollout: str = UNDER_W
 
 
 def test_each_stage_gets_its_own_even_late():
-    buckets = [
-        bucket(1, 3),
-        bucket(2, 4),
-        bucket(3, 7),
-        bucket(4, 6),
-        bucket(5, 9),
-        bucket(6, 8, rollout="x"),
-    ]
+    buckets = [bucket(seq, generation) for seq, generation in enumerate((3, 4, 7, 6, 9), 1)]
+    buckets.append(bucket(6, 8, rollout="x"))
     evidence = counted(UNDER_WAY, buckets)
     shadow, canary = evidence.steps
     assert (shadow.arms["candidate"].requests, shadow.mirrored) == (20, 6)

@@ -1,0 +1,1 @@
+"""Wait until a rollout has passed a stage, or has ended."""

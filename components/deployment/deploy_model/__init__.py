@@ -1,0 +1,1 @@
+"""Bring a candidate's servers up beside the baseline's."""

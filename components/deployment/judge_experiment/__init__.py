@@ -1,0 +1,1 @@
+"""Say who won the experiment of a rollout."""

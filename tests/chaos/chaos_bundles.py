@@ -1,0 +1,49 @@
+"""Bundles of candidates: a good one, and bad ones of which each hurts users in a way of its own."""
+
+import runpy
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from evergreen.bundle import Input, Signature, save_bundle
+from evergreen.bundle.encode import encode_columns
+from evergreen.bundle.save import Companions
+
+HELP = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "serving" / "conftest.py"))
+FEATURE = "loyalty"
+ROW: dict[str, Any] = {"age": 30.0, HELP["ODD"]: 5.5, "city": "a", "vip": True, FEATURE: 1.5}
+SILENT = "none"
+Kind = Literal["good", "needy", "silent"]
+
+
+def make_bundle(folder: Path, kind: Kind, seed: int = 0) -> Path:
+    """A bundle of the model `demo`.
+
+    Args:
+        folder: Where it is written.
+        kind: `needy` requires FEATURE, which not every caller sends: without it the answer is 400. `silent`
+            answers SILENT to half of the rows.
+        seed: Another one makes another bundle.
+    """
+    table = HELP["make_table"](600, seed)
+    inputs, numbers = HELP["INPUTS"], [0, 1, 3]
+    if kind == "needy":
+        table[FEATURE] = np.random.default_rng(seed).normal(1, 1, 600)
+        inputs, numbers = (*inputs, Input(FEATURE, "number")), [*numbers, 4]
+    score = np.nan_to_num(table["age"], nan=40) / 10 + table[HELP["ODD"]] + (table["city"] == "a")
+    classes = (SILENT if kind == "silent" else "no", "yes")
+    signature = Signature("binary", inputs, classes, "yes", "buys", ("who",), "when")
+    steps = make_pipeline(SimpleImputer(), StandardScaler())
+    transform = make_column_transformer((steps, numbers), (OneHotEncoder(handle_unknown="ignore"), [2]))
+    pipeline = make_pipeline(transform, LogisticRegression())
+    arrays, _ = encode_columns(signature, table)
+    pipeline.fit(pd.DataFrame(dict(enumerate(arrays))), (score > np.median(score)).astype(int))
+    save_bundle(folder, pipeline, signature, Companions("A test.", None, None, {}), table)
+    return folder
