@@ -1,12 +1,13 @@
-"""A world of users for the simulation of rollouts: heavy-tailed, some of whom fail always; counted as routers do.
+"""A world of users for simulated rollouts: heavy-tailed, some of whom fail always; counted as routers do.
 
-Who asks how much is drawn once a rollout; time goes by in minutes. Nothing of it knows which statistics will be
-asked.
+Who asks how much is drawn once a rollout; time goes by in minutes. Nothing of it knows which statistics will
+be asked.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from evergreen.rollout.evidence import (
     RATES,
     ArmCounts,
@@ -42,8 +43,12 @@ class Habits:
 
     users: int = 5000
     requests: float = 1500.0
-    bad: dict[str, float] = field(default_factory=lambda: dict(zip(RATES, (0.01, 0.01, 0.002, 0.02), strict=True)))
-    always: dict[str, float] = field(default_factory=lambda: dict(zip(RATES, (0.01, 0.01, 0.0, 0.03), strict=True)))
+    bad: dict[str, float] = field(
+        default_factory=lambda: dict(zip(RATES, (0.01, 0.01, 0.002, 0.02), strict=True))
+    )
+    always: dict[str, float] = field(
+        default_factory=lambda: dict(zip(RATES, (0.01, 0.01, 0.0, 0.03), strict=True))
+    )
     factor: dict[str, float] = field(default_factory=dict)
     clicks: float = 0.1
     uplift: float = 0.0
@@ -63,8 +68,15 @@ def activity(rng: np.random.Generator, users: int, most: float = 800.0) -> np.nd
 class World:
     """One rollout's users, and what was counted of them so far."""
 
-    def __init__(self, seed: int, habits: Habits, only: tuple[str, ...] = RATES, users_too: bool = True) -> None:
-        self.rng, self.habits, self.only, self.users_too = np.random.default_rng(seed), habits, only, users_too
+    def __init__(
+        self, seed: int, habits: Habits, only: tuple[str, ...] = RATES, users_too: bool = True
+    ) -> None:
+        self.rng, self.habits, self.only, self.users_too = (
+            np.random.default_rng(seed),
+            habits,
+            only,
+            users_too,
+        )
         n, rng = habits.users, self.rng
         self.hash = rng.random(n)
         weight = activity(rng, n, habits.most)

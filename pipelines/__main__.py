@@ -15,6 +15,9 @@ from evergreen.errors import EvergreenError, InputError
 from evergreen.near import did_you_mean
 from pipelines._catalog import component_names, load_component, load_pipeline, pipeline_names
 
+_STRING = 3
+"""`ParameterType.STRING` of KFP's pipeline spec."""
+
 
 def task_order(spec: Any) -> list[str]:
     """The leaf tasks of a pipeline spec, each after the tasks it waits for."""
@@ -53,12 +56,23 @@ def check_arguments(spec: Any, arguments: dict[str, Any]) -> None:
             )
 
 
+def as_declared(spec: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with text where a parameter is text: `--param alias=3` is read as a number."""
+    declared = spec.root.input_definitions.parameters
+    text = {name for name, parameter in declared.items() if parameter.parameter_type == _STRING}
+    return {
+        name: json.dumps(value) if name in text and not isinstance(value, str) else value
+        for name, value in arguments.items()
+    }
+
+
 def run(name: str, arguments: dict[str, Any], root: Path) -> int:
     """Run a pipeline here, task by task, with artifacts below `root`/artifacts."""
     from kfp import local
 
     pipeline = load_pipeline(name)
     check_arguments(pipeline.pipeline_spec, arguments)
+    arguments = as_declared(pipeline.pipeline_spec, arguments)
     root.mkdir(parents=True, exist_ok=True)
     (root / "plan.json").write_text(json.dumps(task_order(pipeline.pipeline_spec)))
     # kfp.local writes sys.executable over every "python3" in a task's command line, parameters and paths
@@ -96,6 +110,7 @@ def submit(name: str, arguments: dict[str, Any], host: str, experiment: str, wai
 
     pipeline = load_pipeline(name)
     check_arguments(pipeline.pipeline_spec, arguments)
+    arguments = as_declared(pipeline.pipeline_spec, arguments)
     client = Client(host=host)
     handle = client.create_run_from_pipeline_func(pipeline, arguments=arguments, experiment_name=experiment)
     state = "SUBMITTED"

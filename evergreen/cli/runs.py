@@ -13,7 +13,9 @@ import typer
 if TYPE_CHECKING:
     from evergreen.project.model import Project
 
-PipelineName = Annotated[str, typer.Argument(metavar="PIPELINE", help="prepare_data, train, predict_batch.")]
+PipelineName = Annotated[
+    str, typer.Argument(metavar="PIPELINE", help="prepare_data, train, rollout, predict_batch.")
+]
 ProjectFile = Annotated[Path, typer.Option("--project", help="The project file.")]
 Store = Annotated[str | None, typer.Option(help="Root of registry and snapshots: a folder, s3:// or gs://.")]
 Parameters = Annotated[list[str] | None, typer.Option("--param", metavar="K=V", help="A pipeline parameter.")]

@@ -188,6 +188,11 @@ def is_well(folder: Folder, state: State, name: str, url: str) -> bool:
     return name != CONTROLLER or _answers(url, "/healthz")
 
 
+def answers(name: str, url: str) -> bool:
+    """Whether a router's agent or the controller says anything, however it does."""
+    return _answers(url, "/metrics" if name.startswith(ROUTER) else "/healthz")
+
+
 def has_plan(url: str) -> bool:
     """Whether the router of an agent routes by a plan."""
     found = router_state(url)

@@ -22,6 +22,7 @@ _PORTS = range(20_000, 32_000)
 _LASTED = 60.0
 _LONGEST_WAIT = 30.0
 _FREED_SECONDS = 0.5
+_DRAIN_SECONDS = "1"  # routers look every half second whether a server is ready
 _INPUT = 2
 
 
@@ -52,6 +53,12 @@ def of_version(state: State, model: str, version: int) -> tuple[str, ...]:
     """The parts that serve a version, also those past the wanted number."""
     prefix = server_name(model, version, 0)[:-1]
     return tuple(name for name in state.parts if name.startswith(prefix))
+
+
+def number_of(state: State, model: str, version: int) -> int:
+    """How many servers of a version there shall be: those that were asked to end do not count."""
+    names = of_version(state, model, version)
+    return max((int(n.rpartition("#")[2]) for n in names if not state.parts[n].ending), default=0)
 
 
 def endpoints(state: State, servers: Servers) -> tuple[str, ...] | None:
@@ -173,7 +180,7 @@ def _recipe(folder: Folder, state: State, servers: Servers, name: str) -> Recipe
     command = (
         sys.executable, "-m", "evergreen.serving", f"{servers.model}@{servers.version}",
         "--store", f"s3://{state.bucket}", "--host", state.host, "--port", str(port),
-        "--log-spool", str(folder.spool),
+        "--log-spool", str(folder.spool), "--drain-delay", _DRAIN_SECONDS,
     )  # fmt: skip
     variables = begun.variables if begun else {"EVERGREEN_SERVING": json.dumps(dict(servers.serving))}
     return Recipe(command, variables, f"http://{state.host}:{port}")

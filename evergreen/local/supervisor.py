@@ -7,9 +7,9 @@ Who starts whom again:
 - the controller, through `LocalFleet`: the model servers of every version that is needed;
 - the next `evergreen up`: all of these, and the supervisor.
 
-A part that dies again soon waits longer each time, up to half a minute. It is started with the command that
-the state file has, so on the same port, once that is free. The supervisor ends when the platform is down, or
-has another one.
+An agent or a controller that runs but has not answered for half a minute is killed first. A part that dies
+again soon waits longer each time, up to half a minute. It is started with the command that the state file
+has, so on the same port, once that is free. The supervisor ends when the platform is down, or has another one.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,11 +29,13 @@ from evergreen.local import parts
 from evergreen.local.process import Process, birth, tail
 from evergreen.local.servers import lasted, wait
 from evergreen.local.state import CONTROLLER, ROUTER, S3, SUPERVISOR, Folder, State
+from evergreen.local.watch import Watch
 from evergreen.serving.ports import is_free
 
 _log = log.get("evergreen.local.supervisor")  # as a program its name is __main__
 _LOOK_SECONDS = 0.25
 _LOCK_SECONDS = 1.0
+_PROBE_SECONDS = 5.0
 _INPUT = 2
 
 
@@ -47,6 +50,7 @@ class Supervisor:
         self._folder = Folder(Path(home).resolve() / "platform")
         self._me = Process(os.getpid(), birth(os.getpid()))
         self._children: dict[str, Process] = {}
+        self._watch, self._next_probe = Watch(), 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Look again and again, until `stop` or until this is no longer the platform's supervisor."""
@@ -63,6 +67,7 @@ class Supervisor:
         state = self._folder.read()
         if state is None or not self._mine(state):
             return False
+        self._end_hung(state)
         if any(self._due(state, name) for name in state.parts):
             with self._folder.locked(_LOCK_SECONDS) as held:
                 state = self._folder.read() if held else None
@@ -70,6 +75,18 @@ class Supervisor:
                     assert state is not None
                     state = self._restarted(state, name)
         return True
+
+    def _end_hung(self, state: State) -> None:
+        """Kill an agent or a controller that runs but says nothing; the next look starts it again."""
+        if time.monotonic() < self._next_probe:
+            return
+        self._next_probe = time.monotonic() + _PROBE_SECONDS
+        for name, running in state.parts.items():
+            if not name.startswith((ROUTER, CONTROLLER)) or not running.process.alive():
+                continue
+            if self._watch.hangs(running, partial(parts.answers, name, running.url)):
+                _log.warning("part hangs; killed", extra={"part": name, "pid": running.pid})
+                running.process.stop(0.0)
 
     def _mine(self, state: State) -> bool:
         mine = state.parts.get(SUPERVISOR)

@@ -22,8 +22,8 @@ class ArmCounts:
         requests: All of them.
         fallbacks: Routed to the candidate and answered by the baseline; they count as errors too.
         events: By rate: requests with an error, too slow, with an empty output, with missing inputs.
-        harmed: By rate: the same, a user at most once a window, on the arm that it happened on first; requests
-            without a user count each.
+        harmed: By rate: the same, a user at most once a window, on the arm that it happened on first;
+            requests without a user count each.
         latency: Requests by latency, one count more than LATENCY_EDGES; empty for none.
         repeats: By rate: for each count in `harmed`, twice how often the same user was counted before in this
             rollout on either arm, so that `harmed` and `repeats` add up to the sum of squares by user. Who

@@ -5,9 +5,9 @@ In this order:
 1. Roll back when a harm test of reaction `roll_back` fires, or an experiment ends worse.
 2. Stop, and wait for a person, when one of reaction `hold` fires, users fall on the arms in other shares than
    they should, or an experiment ends without what it requires.
-3. Promote when nothing waits: the least time, the candidate's requests, a clean sample ratio, a number of every
-   query, and every guardrail clean. Clean is: of rates, what `judge_rates` says; of averages, the interval
-   inside the margin; of outputs, enough rows and a small distance; of copies, enough of them answered; of an
+3. Promote when nothing waits: the least time, the candidate's requests, a clean sample ratio, a number of
+   every query, and every guardrail clean. Clean is: of rates and averages, what `judge_rates` and
+   `judge_means` say; of outputs, enough rows and a small distance; of copies, enough of them answered; of an
    experiment, its requirement met. What is not known is never clean, so no data never promotes.
 4. Stop when the stage lasts longer than it may. Else hold, and say what is furthest from being there.
 """

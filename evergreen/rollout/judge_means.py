@@ -27,9 +27,9 @@ def guardrails(step: Step) -> list[Finding]:
 
     Harm: the whole anytime-valid interval at alpha/m is beyond the margin. To go on from the last stage in
     which both arms have users: the whole interval of 95 % is inside it. To go on from a stage before that,
-    where the candidate has too few users to show as much and can harm few: nothing points to harm, that is the
-    loss is inside the margin as far as can be seen, or comes by chance in one case of twenty. Once everybody has
-    the candidate there is nobody to compare with.
+    where the candidate has too few users to show as much and can harm few: nothing points to harm, that is
+    the loss is inside the margin as far as can be seen, or comes by chance in one case of twenty. Once
+    everybody has the candidate there is nobody to compare with.
     """
     if step.hidden:
         return []

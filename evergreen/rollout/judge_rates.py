@@ -1,10 +1,11 @@
 """Rates of bad requests: errors, slow answers, empty outputs, missing inputs.
 
-Harm is evidence of m/alpha that the candidate's rate is above 1 + harm times the baseline's, over all steps
-together. To go on, one of two must hold: either the anytime-valid interval lies below 1 + harm (no more than
-tolerated is shown); or nothing points to harm: the candidate's rate is not above 1 + harm as far as can be seen,
-or so many bad events of it come by chance in one case of twenty when both arms are alike. So with rare errors a good candidate passes without
-waiting for events that hardly come, and one that looks worse stays where it is until more requests have told.
+Harm is evidence of m/alpha that the candidate's rate is above 1 + harm times the baseline's, over all
+steps together. To go on, one of two must hold. Either the anytime-valid interval lies below 1 + harm: no
+more than is tolerated. Or nothing points to harm: as far as can be seen the rate is not above 1 + harm,
+or the candidate has hardly any bad events, or so many of them come by chance in one case of twenty when
+both arms are alike. So with rare errors a good candidate passes without waiting for events that hardly
+come, and one that looks worse stays where it is until more requests have told.
 """
 
 from collections.abc import Sequence
@@ -143,9 +144,9 @@ def events(counts: ArmCounts, rate: str) -> int:
 def _alone(steps: Sequence[StepEvidence], rate: str) -> Alone | None:
     """The candidate's counts since it is alone, and the baseline's before; None without any of the latter.
 
-    Who was counted before does not count again in a window, so that a later step looks a little better than an
-    earlier one: this test sees less than one with both arms, and raises no false alarm. To count every bad
-    event instead does, because a few users have most of them (simulated: 4 % instead of 1 %).
+    Who was counted before does not count again in a window, so that a later step looks a little better than
+    an earlier one: this test sees less than one with both arms, and raises no false alarm. To count every
+    bad event instead does, because a few users have most of them (simulated: 4 % instead of 1 %).
     """
     now = [s.arms.get("candidate", _NONE) for s in steps if s.share >= 100]
     before = [s.arms.get("baseline", _NONE) for s in steps if s.share < 100]

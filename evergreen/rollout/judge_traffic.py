@@ -14,7 +14,7 @@ def time(step: Step) -> Finding:
     if not step.elapsed >= least:
         gone = step.elapsed if isfinite(step.elapsed) else 0.0
         reason = f"the {'stage' if stage else 'soak'} needs {least - gone:,.0f} more seconds"
-        finding = waiting("time", reason, progress=gone / least)
+        finding = waiting("time", reason, progress=gone / least if least else 0.0)
     else:
         finding = found("time", "pass", f"{step.elapsed:,.0f} of {least:,.0f} seconds")
     return measured(finding, step.elapsed, least)

@@ -1,4 +1,4 @@
-"""`make demo`: from raw tables to a served model, on real data, by the commands a user would type.
+"""`make demo`: from raw tables to a served model and its successor, on real data, by a user's commands.
 
 Each command is printed before it runs. Everything lands below .evergreen; `evergreen down` stops it all.
 """
@@ -12,10 +12,13 @@ from collections import Counter
 from pathlib import Path
 
 import duckdb
+import live
+import shop
 
 HERE = Path(__file__).resolve().parent
 HOME = Path(".evergreen")
 RUN = HOME / "runs" / "demo"
+HERE_NOW = HOME / "demo"
 PROJECT = HERE / "project.yaml"
 EVERGREEN = Path(sys.executable).with_name("evergreen")
 
@@ -33,10 +36,10 @@ def evergreen(*arguments: str) -> None:
         sys.exit(code)
 
 
-def model_url() -> str:
-    """Where the platform's model server listens, from `evergreen status`."""
+def router_url() -> str:
+    """Where the platform's router listens, from `evergreen status`."""
     text = subprocess.check_output([str(EVERGREEN), "status", "--json"], text=True)  # noqa: S603 - our own command
-    return next(part["url"] for part in json.loads(text)["parts"] if part["name"] == "model server")
+    return next(part["url"] for part in json.loads(text) if part["name"].startswith("router"))
 
 
 def gates(run: dict) -> None:
@@ -86,32 +89,71 @@ def show(url: str, rows: list[dict], happened: list) -> None:
     print(f"  {len(rows)} offers in {spent:.1f} ms over HTTP, by version {answer.get('model_version')}")
 
 
+def train(project: Path, run: Path, *params: str) -> dict:
+    """One run of the train pipeline; its record."""
+    evergreen("run", "train", "--project", str(project), "--root", str(run), *params)
+    return json.loads((run / "run.json").read_text())
+
+
+def roll_out(model: str, project: Path, why: str, seen: Path) -> int:
+    """Begin a rollout and follow it to its end; returns the command's exit code."""
+    command = ["rollout", "start", model, "--project", str(project), "--why", why, "--watch"]
+    print(f"$ evergreen {' '.join(command)}", flush=True)
+    code = subprocess.call([str(EVERGREEN), *command])  # noqa: S603 - our own command
+    time.sleep(1)  # the tills write their counts twice a second
+    print(live.served(seen))
+    return code
+
+
 def main() -> None:
-    """Platform, training, serving, predictions, report."""
+    """Platform, a first model, later traffic, a candidate's way to everybody, a bad one's way back."""
     begun = time.perf_counter()
+    HERE_NOW.mkdir(parents=True, exist_ok=True)
+    first, quick, hotfix = (HERE_NOW / f"{name}.yaml" for name in ("first", "quick", "hotfix"))
+    first.write_text(live.simple(PROJECT.read_text()))
+    quick.write_text(live.quickened(PROJECT.read_text()))
+    hotfix.write_text(live.quickened(PROJECT.read_text(), stages=[{"kind": "canary", "share": 20}]))
     say("1. The embedded platform: a real S3 server on this machine")
     evergreen("up")
-    say("2. From raw tables to a registered model, through every gate")
-    evergreen("run", "train", "--project", str(PROJECT), "--root", str(RUN))
-    run = json.loads((RUN / "run.json").read_text())
-    say("3. What the gates said")
+    say("2. A first, simple model as of 1 November 2017: from raw tables to the registry, through every gate")
+    gates(train(first, HOME / "runs" / "first", "--param", "as_of=2017-11-01"))
+    say("3. Serve it through a router (Envoy), with a controller beside it, and ask it about some offers")
+    evergreen("up", "--model", "coupons@baseline", "--router", "--project", str(quick))
+    say("4. Weeks later: train again, on all that is known by then; the new version is a candidate")
+    run = train(PROJECT, RUN, "--param", "promote=false")
     gates(run)
-    say("4. The registry")
     evergreen("models")
-    say("5. Serve it, and ask it about offers of the test period")
-    evergreen("up", "--model", "coupons@baseline")
-    url = model_url()
+    url = router_url()
     rows, happened = real_rows(run, url, 8)
     show(url, rows, happened)
-    say("6. One page about the run")
+    visits, seen = HERE_NOW / "visits.parquet", HERE_NOW / "shop.json"
+    seen.unlink(missing_ok=True)
+    count = shop.prepare(RUN, visits)
+    say(
+        f"5. The shop: {count:,} real visits of ten weeks, in {live.PASS_SECONDS} seconds, through the router"
+    )
+    with live.shop(visits, url, seen):
+        say("6. The candidate on its way: copies first, then 5 % of the households, 20 %, an A/B test, all")
+        code = roll_out("coupons", quick, "trained on the offers until November", seen)
+        launched = code == 0
+        say("7. A hotfix that needs a column which no till sends, straight to 20 % of the households")
+        version = live.push_bad(HOME, RUN)
+        back = roll_out(f"coupons@{version}", hotfix, "a hotfix that nobody tried", seen) == 1
+    say("8. What is left: the registry, and a page about each")
+    evergreen("models")
     evergreen("report", str(RUN))
+    for which in ("history",):
+        evergreen("rollout", which, "coupons")
     print(f"""
 The demo took {time.perf_counter() - begun:.0f} s. Open next:
   {RUN}/report.html         the run: verdict, tasks, decisions, metrics by slice, every task's report
-  {url}/v2/models/coupons   what the served model takes and gives (and {url}/metrics)
+  {url}/v2/models/coupons   what the served model takes and gives, through the router
   examples/coupons/project.yaml                the one file that drove all this
-Try: .venv/bin/evergreen run predict_batch --project examples/coupons/project.yaml
+Try: .venv/bin/evergreen rollout status
+     .venv/bin/evergreen run predict_batch --project examples/coupons/project.yaml
 Stop: .venv/bin/evergreen down""")
+    if not (launched and back):
+        sys.exit("the candidate was not launched, or the bad version was not rolled back: see above")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,11 @@ class World:
         example = Path(__file__).parents[2] / "examples" / "coupons" / "project.yaml"
         text = example.read_text().split("\nserving:")[0].split("\nrollout:")[0]
         project.write_text(f"{text}\nserving: {json.dumps(SERVING)}\n")
-        wish = Wish(port=0, routers=2, project=project, drain=1.0)
+        self.up()
+
+    def up(self) -> None:
+        """`evergreen up`, as it was asked for at first: what runs stays."""
+        wish = Wish(port=0, routers=2, project=self.folder / "project.yaml", drain=1.0)
         platform.up(self.home, model="demo@baseline", router=wish)
 
     def settled(self) -> "World":
@@ -94,7 +98,7 @@ class World:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         self.stopped.clear()
-        platform.up(self.home)
+        self.up()
         with contextlib.suppress(EvergreenError):
             commands.order(self.states, "demo", "abort", why="the test is over")
         until(lambda: commands.status(self.states, "demo").ended)
@@ -170,6 +174,7 @@ class World:
     def load(self, name: str, **more: Any) -> Load:
         """Constant load on both routers."""
         places = more.pop("places", None) or [self.address]
+        assert all(places), "the platform is down"
         return Load(name, places, self.folder / f"{name.replace(' ', '-')}.jsonl", ROW, **more)
 
     def pid(self, name: str) -> int:

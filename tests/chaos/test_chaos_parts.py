@@ -62,7 +62,7 @@ def test_sigkill_of_the_supervisor_and_of_what_it_should_start_again(canary):
         pids = {name: world.kill(name) for name in ("supervisor", "router #1")}
         until(lambda: all(map(gone, pids.values())))
         load.wait(150)
-        platform.up(world.home)
+        world.up()
         load.wait(100)
     assert set(world.parts.values()) == {"up"} and not flips(load.answers(), f"demo@{record.candidate}")
 
@@ -88,3 +88,39 @@ def test_broken_routes_and_unknown_clusters_leave_the_old_routes(canary):
         load.wait(50)
     assert not flips(load.answers(), new) and models(load.answers())[new] > 100
     assert all(r.state().applied for r in world.routers)
+
+
+def test_every_part_is_restarted_in_turn(canary):
+    """Gracefully, as an upgrade does it; what is started again by nobody is started by `up`."""
+    world, record = canary
+    names = [name for name in world.parts if name != "supervisor"]
+    with world.load("rolling restart") as load:
+        load.wait(50)
+        for name in names:
+            world.back(name, world.kill(name, signal.SIGTERM))
+        pid = world.kill("supervisor", signal.SIGTERM)
+        until(lambda: gone(pid))
+        world.up()
+        load.wait(100)
+    record = world.record(record.id)
+    assert record.phase == "running" and world.counted_once(record) > 0
+    assert models(load.since(time.time() - 2.0)).keys() == {world.baseline, f"demo@{record.candidate}"}
+
+
+def test_down_answers_what_it_took_and_up_brings_the_rollout_back(canary):
+    world, record = canary
+    with world.load("down", strict=False) as load:
+        load.wait(200)
+        platform.down(world.home)
+        load.wait(50)
+    found = load.answers()
+    last = max(a.ended for a in found if a.status == 200)
+    refused = [a for a in found if a.status == 0]
+    assert {a.status for a in found} == {0, 200}
+    assert {a.fault for a in refused} == {"refused"} and min(a.ended for a in refused) > last - 1.0
+    load.figures["no answer"], load.figures["refused when down"] = 0, len(refused)
+    world.up()
+    with world.load("up again") as load:
+        load.wait(200)
+    assert world.record(record.id).phase == "running"
+    assert models(load.answers()).keys() == {world.baseline, f"demo@{record.candidate}"}

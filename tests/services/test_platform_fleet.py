@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import platform_world as world
 import pytest
@@ -148,20 +148,9 @@ def test_no_store_is_no_reason_to_refuse_a_version(home):
 
 
 def test_many_callers_make_one_set_of_servers(home):
-    found, faults = [], []
-
-    def call():
-        try:
-            found.append(ready(LocalFleet(home), replicas=2))
-        except Exception as error:
-            faults.append(error)
-
-    threads = [threading.Thread(target=call) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not faults and len(set(found)) == 1
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: ready(LocalFleet(home), replicas=2), range(6)))
+    assert len(set(found)) == 1
     assert len([p for p in platform.status(home) if p.name.startswith("model server")]) == 2
 
 
@@ -199,7 +188,7 @@ def test_a_server_that_hangs_is_replaced(home, monkeypatch):
     fleet = LocalFleet(home)
     places = ready(fleet)
     first = running(home)
-    monkeypatch.setattr("evergreen.rollout.fleets.local._HANGS_SECONDS", 0.5)
+    monkeypatch.setattr("evergreen.local.watch.HANGS_SECONDS", 0.5)
     os.kill(first.pid, signal.SIGSTOP)
     world.until(lambda: fleet.ensure("demo", 1, 1, SERVING) or running(home).pid != first.pid)
     assert ready(fleet) == places and running(home).pid != first.pid

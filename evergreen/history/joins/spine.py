@@ -63,7 +63,7 @@ def make_spine(
         roles: What the columns of the source stand for.
         tables: The folder of `ingest`.
         target: The Parquet file to write.
-        as_of: The time up to which labels are known, when the project does not say; default: now.
+        as_of: The moment that stands for now; no label is known later, whatever the project says.
 
     Raises:
         DataError: for duplicate keys, a label with one class or of a type that the task cannot take, a
@@ -71,8 +71,9 @@ def make_spine(
     """
     relation = scan(tables / roles.source)
     given = project.label.observed_until if roles.label is not None else None
-    until = given or as_of or datetime.now(UTC).replace(microsecond=0)
-    until = until if until.tzinfo is None else until.astimezone(UTC).replace(tzinfo=None)
+    # As of an earlier day the source holds nothing later: its labels of then would be too early a "no".
+    known = [_utc(moment) for moment in (given, as_of) if moment is not None]
+    until = min(known, default=datetime.now(UTC).replace(tzinfo=None, microsecond=0))
     if roles.label is None:
         excluded: dict[str, int] = {}
         condition = "TRUE"
@@ -101,6 +102,11 @@ def make_spine(
             check_key(con, roles.source, scan(target), label_key(project))
         counts = label_counts(con, project, roles, target)
     return Spine(target, rows, excluded, counts, until)
+
+
+def _utc(moment: datetime) -> datetime:
+    """A moment in UTC, without its time zone."""
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def literal_instant(moment: datetime) -> str:

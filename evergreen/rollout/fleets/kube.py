@@ -18,6 +18,7 @@ from evergreen.rollout.fleets.objects import Wanted
 
 _log = log.get(__name__)
 _INPUT = 2
+_LAST_LINES = 3
 _CRASHES = "CrashLoopBackOff"
 _STUCK = (
     "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError",
@@ -167,7 +168,7 @@ def _refuse_stuck(pod: Any) -> None:
         if waits is None:
             continue
         if waits.reason == _CRASHES and ended is not None and ended.exit_code == _INPUT:
-            said = (ended.message or "").strip()
+            said = "\n".join((ended.message or "").strip().splitlines()[-_LAST_LINES:])
             raise InputError(f"pod {pod.metadata.name}", f"its server cannot be started: {said}")
         if waits.reason in (*_STUCK, _CRASHES):
             raise Fault(f"pod {pod.metadata.name}: {waits.reason}: {waits.message or ''}".rstrip(": "))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from evergreen.local import parts, servers
 from evergreen.local.process import Process
 from evergreen.local.servers import Servers
 from evergreen.local.state import Folder, State
+from evergreen.local.watch import Watch
 from evergreen.rollout.fleet import Fleet
 
 _log = log.get(__name__)
@@ -25,8 +27,6 @@ _LOCK_SECONDS = 1.0
 _BUSY_SECONDS = 10.0
 _END_SECONDS = 45.0
 _POLL_SECONDS = 0.05
-_HANGS_SECONDS = 30.0
-_START_SECONDS = 300.0
 
 
 class LocalFleet(Fleet):
@@ -39,7 +39,7 @@ class LocalFleet(Fleet):
     def __init__(self, home: Path) -> None:
         self._folder = Folder(Path(home).resolve() / "platform")
         self._children: dict[str, Process] = {}
-        self._heard: dict[tuple[int, str], float] = {}
+        self._watch = Watch()
         self._mutex = threading.Lock()
 
     def ensure(
@@ -57,8 +57,9 @@ class LocalFleet(Fleet):
         Raises:
             InputError: no platform runs here, or a server ended with exit code 2: with the end of its log.
         """
-        wanted = Servers(model, version, replicas, serving)
         state = self._state()
+        count = max(replicas, servers.number_of(state, model, version))
+        wanted = Servers(model, version, count, serving)
         if all(state.alive(name) for name in wanted.names):
             found = servers.endpoints(state, wanted)
             self._heed(state, wanted, found is not None)
@@ -111,16 +112,12 @@ class LocalFleet(Fleet):
 
     def _heed(self, state: State, wanted: Servers, well: bool) -> None:
         """Kill a server that has not even said that it lives for a while; the next call starts it again."""
-        now = time.time()
         for name in wanted.names:
             running = state.parts[name]
-            who = running.pid, running.born
-            if well or running.ending or parts.is_alive(running.url):
-                self._heard[who] = now
-            elif now - self._heard.get(who, running.started + _START_SECONDS) > _HANGS_SECONDS:
+            answers = partial(bool, True) if well else partial(parts.is_alive, running.url)
+            if self._watch.hangs(running, answers):
                 _log.warning("server hangs; killed", extra={"part": name, "pid": running.pid})
                 running.process.stop(0.0)
-                self._heard.pop(who, None)
 
     def _state(self) -> State:
         state = self._folder.read()

@@ -48,6 +48,8 @@ def in_force(files: Files, admin: Admin, target: Config) -> bool:
         return False
     if _text(files.routes) != discovery([target.routes], target.version):
         return False
+    if not set(target.digests.values()) <= {digest_of(c) for c in _resources(files.clusters)}:
+        return False
     active = admin.clusters()
     return all(active.get(name) == digest for name, digest in target.digests.items())
 

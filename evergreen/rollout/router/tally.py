@@ -9,7 +9,7 @@ from evergreen.rollout.router.access import Line
 from evergreen.serving.users import user_key
 
 Harm = tuple[str, float, int]
-"""Who was harmed in what (`rollout/arm/rate/user key`), until when the same harm does not count again, and
+"""Who was harmed in what (`rollout/rate/user key`), until when the same harm does not count again, and
 how often it has counted in the rollout."""
 _MOST = 200_000
 
@@ -115,7 +115,7 @@ class Tally:
         key = user_key(line.user, self._salt) if bad else ""
         for rate in bad:
             counts.events[rate] += 1
-            name = f"{plan.rollout}/{line.arm}/{rate}/{key}"
+            name = f"{plan.rollout}/{rate}/{key}"  # not by arm: see `ArmCounts.harmed`
             before = self.harmed.count(name, at, plan.window) if key else 0
             if before is not None:
                 counts.harmed[rate] += 1

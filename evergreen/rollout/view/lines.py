@@ -7,6 +7,7 @@ from evergreen.rollout import plans
 from evergreen.rollout.plan import RoutePlan
 from evergreen.rollout.record import Event, RolloutRecord
 from evergreen.rollout.view.facts import Facts, phase_words, reason_of
+from evergreen.rollout.view.printable import words
 from evergreen.rollout.view.units import bounds, name_of, shown, span, unit_of
 
 
@@ -41,7 +42,7 @@ def line_of(record: RolloutRecord, at: float) -> str:
     """Where it stands, in one line."""
     verdict = f"{record.verdict.kind.replace('_', ' ')}: " if record.verdict and not record.ended else ""
     stage = f"{plans.stage_name(record)}, " if not record.ended else ""
-    return f"{clock(at)}  {stage}{phase_words(record)}  {verdict}{reason_of(record)}".rstrip()
+    return words(f"{clock(at)}  {stage}{phase_words(record)}  {verdict}{reason_of(record)}".rstrip())
 
 
 def event_line(event: Event) -> str:
@@ -55,7 +56,7 @@ def history_line(record: RolloutRecord) -> str:
     stage = "" if record.ended else f", {plans.stage_name(record)}"
     what = f"{record.baseline or '-'} → {record.candidate}"
     head = f"{moment(record.created)}  {record.id:<28} {what:<9} {record.phase.replace('_', ' ')}{stage}"
-    return f"{head}  by {record.by}  {reason_of(record)}".rstrip()
+    return words(f"{head}  by {record.by}  {reason_of(record)}".rstrip())
 
 
 def face(record: RolloutRecord) -> tuple[object, ...]:
@@ -90,7 +91,7 @@ def status_lines(facts: Facts) -> Sequence[str]:
             f"asked for {record.wish.order.replace('_', ' ')} by {record.wish.who}: {record.wish.why}"
         )
     lines.append(f"routers   {routers_words(facts)}")
-    return [*lines, *(event_line(e) for e in record.events[-5:])]
+    return [words(line) for line in (*lines, *(event_line(e) for e in record.events[-5:]))]
 
 
 def routers_words(facts: Facts) -> str:

@@ -12,12 +12,14 @@ from evergreen.rollout.view.facts import (
     REFUSED,
     CheckFact,
     Facts,
+    facts_of,
     phase_words,
     present_step,
     reason_of,
 )
 from evergreen.rollout.view.figures import p99
 from evergreen.rollout.view.lines import clock, routers_words, served
+from evergreen.rollout.view.printable import printable
 from evergreen.rollout.view.units import bounds, name_of, shown, span, unit_of
 
 _COLOURS = {"promote": "green", "hold": "yellow", "stop": "bold yellow", "roll_back": "bold red"}
@@ -41,6 +43,7 @@ def screen(facts: Facts, width: int = 80) -> RenderableType:
         facts: Of the rollout.
         width: Columns there are.
     """
+    facts = facts_of(printable(facts.record), facts.now)
     parts: list[RenderableType] = [_head(facts, width)]
     if facts.stages:
         parts.append(_stages(facts, width))

@@ -1,6 +1,7 @@
 """Training sets: names, types, exclusions, joins, and what cannot be joined."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -11,6 +12,7 @@ from history_tables import build, project_of, write_tables
 
 from evergreen.errors import DataError, StorageError
 from evergreen.history import build_training_set
+from evergreen.ingest.manifest import read_manifest, write_manifest
 
 NOON = datetime(2024, 3, 1, 12)
 
@@ -147,6 +149,18 @@ def test_immature_missing_and_timeless_rows_are_left_out_and_counted():
     assert table["id"].tolist() == [1, 3, 7]
     assert result.excluded == {"immature label": 1, "no entity": 1, "no label": 1, "no time": 1}
     assert result.label_counts == {"0.0": 1, "1.0": 2}
+
+
+@pytest.mark.parametrize(("until", "as_of"), [(3, 5), (5, 3)])
+def test_as_of_an_earlier_day_no_later_label_is_known(tmp_path, until, as_of):
+    labels = pd.DataFrame({"id": [1, 2, 3], "at": at(0, 23, 25), "y": [1, 0, 1], "v": 1})
+    tables = write_tables(tmp_path / "tables", {"labels": labels, "events": EVENTS})
+    read = read_manifest(tables)
+    write_manifest(tables, replace(read, as_of=(NOON + timedelta(days=as_of)).isoformat()))
+    label = {**LABEL, "maturity": "2d", "observed_until": (NOON + timedelta(days=until)).isoformat()}
+    given = project([{"name": "row", "source": "labels", "columns": "*"}], label=label)
+    result = build_training_set(given, tables, tmp_path / "out")
+    assert (result.rows, result.excluded) == (2, {"immature label": 1})
 
 
 def test_past_labels_count_only_once_they_are_mature():

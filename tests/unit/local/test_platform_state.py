@@ -4,13 +4,16 @@ import stat
 import threading
 
 import pytest
+from typer.testing import CliRunner
 
+from evergreen.cli.app import app
 from evergreen.errors import InputError
 from evergreen.local import parts, servers
 from evergreen.local.parts import Recipe
 from evergreen.local.servers import Servers
 from evergreen.local.standing import rollout, served
 from evergreen.local.state import Folder, Routing, Running, State, server_name
+from evergreen.local.watch import HANGS_SECONDS, START_SECONDS, Watch
 from evergreen.project.model import Rollout, Serving
 from evergreen.rollout.opening import Opening, opened
 from evergreen.rollout.plan import RoutePlan, Target
@@ -155,3 +158,21 @@ def test_what_is_served_in_one_line(changes, text):
 def test_a_rollout_in_one_line():
     record = opened(Opening("m", 4, 3, 0, "me", "a reason"), Rollout(), Serving(), 1.0, None)
     assert rollout(record) == f"{record.id}: shadow 100 %, starting: a reason"
+
+
+def test_a_part_hangs_when_it_was_silent_for_long_and_one_that_comes_up_has_more_time():
+    watch, part = Watch(), Running(1, "a", 1000.0)
+    assert not watch.hangs(part, lambda: False, 1000.0 + START_SECONDS)
+    assert watch.hangs(part, lambda: False, 1001.0 + START_SECONDS + HANGS_SECONDS)
+    assert not watch.hangs(part, lambda: True, 1010.0)
+    assert not watch.hangs(part, lambda: False, 1010.0 + HANGS_SECONDS)
+    assert not watch.hangs(Running(1, "b", 1030.0), lambda: False, 1050.0 + HANGS_SECONDS)
+    assert watch.hangs(part, lambda: False, 1011.0 + HANGS_SECONDS)
+    ending = Running(1, "c", 0.0, ending=True)
+    assert not watch.hangs(ending, lambda: False, 10_000.0)
+
+
+def test_options_of_the_router_need_it(tmp_path):
+    done = CliRunner().invoke(app, ["up", "--home", str(tmp_path), "--routers", "2"])
+    assert isinstance(done.exception, InputError) and "Add --router." in str(done.exception)
+    assert not list(tmp_path.iterdir())

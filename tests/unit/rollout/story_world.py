@@ -1,10 +1,12 @@
-"""Whole rollouts by the real controller and the real judge, on evidence that is made up: for views and reports."""
+"""Whole rollouts by the real controller and judge, on evidence that is made up: for views and reports."""
 
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from rollout_world import World, settings
 
 from evergreen.rollout import judge as real
 from evergreen.rollout import plans
@@ -18,7 +20,6 @@ from evergreen.rollout.evidence import (
     UserMoments,
 )
 from evergreen.rollout.record import RolloutRecord
-from rollout_world import World, settings
 
 STAGES = (
     {"kind": "shadow", "at_least": "5s", "requests": 500},
@@ -75,7 +76,10 @@ class Story(World):
             return Reading(UserEvidence(pairs=pairs, outputs=outputs))
         share = record.plan.share / 100
         users = n // 3
-        arms = {"candidate": (round(users * share), 0.2 * self.lift), "baseline": (round(users * (1 - share)), 0.2)}
+        arms = {
+            "candidate": (round(users * share), 0.2 * self.lift),
+            "baseline": (round(users * (1 - share)), 0.2),
+        }
         return Reading(
             UserEvidence(
                 exposed={arm: count for arm, (count, _) in arms.items() if count},

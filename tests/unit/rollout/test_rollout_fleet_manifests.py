@@ -130,6 +130,16 @@ def test_pods_have_probes_one_version_and_only_the_rights_they_need(name, pod):
     assert pod["serviceAccountName"] in accounts
 
 
+def test_the_example_begins_a_rollout_with_the_rights_for_that_and_no_others():
+    found = {d["kind"]: d for d in yaml.safe_load_all((ROOT / "manifests/examples/rollout.yaml").read_text())}
+    pod = found["Job"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert found["RoleBinding"]["roleRef"]["name"] == "evergreen-rollouts"
+    assert pod["serviceAccountName"] == found["ServiceAccount"]["metadata"]["name"]
+    assert container["image"] == images.IMAGE and container["securityContext"]["readOnlyRootFilesystem"]
+    assert container["command"][:3] == ["evergreen", "rollout", "deploy"]
+
+
 def test_envoys_folder_is_in_memory_and_shared_with_its_agent():
     pod = dict(pods())["evergreen-router"]
     volume = next(v for v in pod["volumes"] if v["name"] == "router")

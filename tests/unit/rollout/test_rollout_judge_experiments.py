@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+
 from evergreen.project.model.rollout import Rollout
 from evergreen.rollout.evidence import RATES, ArmCounts, Evidence, StepEvidence, UserEvidence, UserMoments
 from evergreen.rollout.judge import judge
 
-OFF = {**dict.fromkeys(RATES, {"reaction": "off"}), "outputs": {"reaction": "off"}}
+OFF = {name: {"reaction": "off"} for name in (*RATES, "outputs")}
 
 
 def rules(require="better", success=({"event": "click"},), **more):

@@ -3,6 +3,9 @@
 import math
 from dataclasses import fields, replace
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from evergreen.project.model.rollout import Rollout
 from evergreen.rollout.evidence import (
     RATES,
@@ -15,8 +18,6 @@ from evergreen.rollout.evidence import (
     UserMoments,
 )
 from evergreen.rollout.judge import judge
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 RULES = Rollout.model_validate({
     "stages": [
@@ -51,11 +52,14 @@ def moment(draw):
     return UserMoments(**{name: draw(kind) for name, kind in kinds.items()})
 
 
+ARM = counted()
+
+
 @st.composite
-def evidences(draw, arm=counted()):
+def evidences(draw, arm=ARM):
     stage = draw(st.integers(0, 6))
-    steps = [StepEvidence(stage, SHARES[stage], {a: draw(arm) for a in ("candidate", "baseline") if draw(st.booleans())},
-                          draw(whole))]  # fmt: skip
+    arms = {a: draw(arm) for a in ("candidate", "baseline") if draw(st.booleans())}
+    steps = [StepEvidence(stage, SHARES[stage], arms, draw(whole))]
     n = draw(whole)
     pairs = Pairs(n, draw(st.integers(0, n)), (draw(number), draw(number)), (draw(number), draw(number)),
                   draw(st.integers(0, n)), draw(st.integers(0, n)), draw(st.integers(0, n)))  # fmt: skip

@@ -1,10 +1,11 @@
-"""Verdicts: each check by a case of its own, what rolls back, stops, holds and goes on, and in whose words."""
+"""Verdicts: each check by a case of its own; what rolls back, stops, holds and goes on, in which words."""
 
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from evergreen.decisions import read, write
 from evergreen.project.model.rollout import Rollout
 from evergreen.rollout.evidence import (
@@ -62,9 +63,16 @@ def evidence(candidate=None, baseline=None, share=5.0, stage=0, before=(), **mor
 
 
 BEFORE = tuple(
-    StepEvidence(k, s, {"candidate": counts(400 * s, errors=4 * s), "baseline": counts(40_000 - 400 * s, errors=400 - 4 * s)})
+    StepEvidence(
+        k,
+        s,
+        {
+            "candidate": counts(round(400 * s), errors=round(4 * s)),
+            "baseline": counts(round(40_000 - 400 * s), errors=round(400 - 4 * s)),
+        },
+    )
     for k, s in enumerate((5.0, 20.0, 50.0))
-)  # fmt: skip
+)
 
 
 def verdict(found, settings=None, stage=0, elapsed=3600.0):

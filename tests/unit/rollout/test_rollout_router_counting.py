@@ -109,9 +109,11 @@ def test_a_user_is_harmed_once_a_window_and_repeats_make_squares():
     assert (nobody.harmed["errors"], nobody.repeats["errors"]) == (4, 0)
 
 
-def test_who_was_harmed_under_the_baseline_can_be_harmed_under_the_candidate():
+def test_harm_counts_on_the_arm_where_it_happened_first():
+    """By arm, whoever moves to the candidate counts anew, and an A/A rollout looks harmful."""
     arms = counted([line(status=500, arm=a, by=a) for a in ("baseline", "candidate")])["r", 3]
-    assert [arms[a].harmed["errors"] for a in ("baseline", "candidate")] == [1, 1]
+    assert [arms[a].harmed["errors"] for a in ("baseline", "candidate")] == [1, 0]
+    assert [arms[a].events["errors"] for a in ("baseline", "candidate")] == [1, 1]
 
 
 def test_harmed_users_outlive_a_restart_and_are_forgotten_after_their_rollout():

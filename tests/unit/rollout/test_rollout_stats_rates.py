@@ -1,4 +1,4 @@
-"""Rates: evidence of harm against numbers worked out elsewhere, its error bound, and huge or hopeless counts."""
+"""Rates: evidence of harm against numbers worked out elsewhere, its error bound, huge and hopeless counts."""
 
 import math
 
@@ -75,7 +75,7 @@ def test_evidence_is_a_martingale_at_the_edge_of_the_tolerated(share, harm):
 
 
 def test_evidence_without_a_baseline_is_a_supermartingale():
-    """Poisson events at the tolerated rate: the mean of E over many paths stays at or below 1, at any time."""
+    """Poisson events at the tolerated rate: E reaches 20 on less than one path of twenty."""
     rng = np.random.default_rng(3)
     bounds = []
     for _ in range(400):
