@@ -174,7 +174,13 @@ def line(name: str, figures: str, wanted: str) -> None:
 
 
 def aa_rates(n: int) -> None:
-    for minutes, window, harm in ((10, 1440, 0.2), (60, 1440, 0.2), (60, 1440, 0.0), (60, 20, 0.2)):
+    for minutes, window, harm in (
+        (10, 1440, 0.2),
+        (60, 1440, 0.2),
+        (60, 1440, 0.0),
+        (60, 20, 0.2),
+        (60, 1, 0.2),
+    ):
         rules = settings(**{r: {"harm": harm} for r in RATES})
         many = n if minutes == 10 else n // 2
         ends = [rate_tests(s, rules, Habits(window=window), minutes) for s in range(many)]

@@ -15,8 +15,8 @@ from evergreen.errors import EvergreenError, InputError
 from evergreen.near import did_you_mean
 from pipelines._catalog import component_names, load_component, load_pipeline, pipeline_names
 
-_STRING = 3
-"""`ParameterType.STRING` of KFP's pipeline spec."""
+_DOUBLE, _STRING = 1, 3
+"""`NUMBER_DOUBLE` and `STRING` of `ParameterType` in KFP's pipeline spec."""
 
 
 def task_order(spec: Any) -> list[str]:
@@ -57,13 +57,16 @@ def check_arguments(spec: Any, arguments: dict[str, Any]) -> None:
 
 
 def as_declared(spec: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    """The arguments with text where a parameter is text: `--param alias=3` is read as a number."""
+    """The arguments as KFP wants them: `--param alias=3` was read as a number, `timeout=5` as a whole one."""
     declared = spec.root.input_definitions.parameters
-    text = {name for name, parameter in declared.items() if parameter.parameter_type == _STRING}
-    return {
-        name: json.dumps(value) if name in text and not isinstance(value, str) else value
-        for name, value in arguments.items()
-    }
+    return {name: _as(declared[name].parameter_type, value) for name, value in arguments.items()}
+
+
+def _as(kind: int, value: Any) -> Any:
+    if kind == _STRING and not isinstance(value, str):
+        return json.dumps(value)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if kind == _DOUBLE and whole else value
 
 
 def run(name: str, arguments: dict[str, Any], root: Path) -> int:

@@ -44,7 +44,15 @@ UNUSED = (
     "optuna/testing",
     "pint/testsuite",
     "pywt",  # imagehash uses it for a wavelet hash, which we do not compute
+    "pyarrow/libarrow_substrait*",  # query plans of other engines
+    "pyarrow/_substrait*",
+    "pygments/lexers/[a-z]*.py",  # rich colours source code with them; we print none
+    "onnx/backend/test",
+    "kubernetes/dynamic",
+    "kubernetes/leaderelection",
+    "kubernetes/stream",
 )
+SOURCELESS = ("kubernetes/client",)  # 700 generated classes, 14 MB of them as text
 KEEP = ("sklearn/utils/_test_common",)
 WARM = """
 import importlib, os, pkgutil
@@ -58,8 +66,9 @@ import sklearn
 for name in sklearn.__all__:
     if name not in ("datasets", "externals", "conftest", "experimental"):
         importlib.import_module("sklearn." + name) if importlib.util.find_spec("sklearn." + name) else None
-import deltalake, duckdb, google.cloud.storage, granian, kubernetes.client, kubernetes.config, minio, onnxruntime, optuna, pandas, pyarrow.dataset
-import pyarrow.fs, pyarrow.parquet, rich.live, scipy.stats, skl2onnx, skops.io, typer
+import deltalake, duckdb, google.cloud.storage, granian, kubernetes.client, kubernetes.config, minio
+import onnxruntime, optuna, pandas, pyarrow.dataset, pyarrow.fs, pyarrow.parquet, rich.live, scipy.stats
+import skl2onnx, skops.io, typer
 """
 
 
@@ -95,6 +104,16 @@ def strip(site: Path) -> None:
                 subprocess.run(["strip", "--strip-unneeded", str(path)], check=False, capture_output=True)  # noqa: S603,S607
 
 
+def drop_source(site: Path) -> None:
+    """Keep only the byte code of generated packages, where Python finds it without a source."""
+    for name in SOURCELESS:
+        for cached in sorted((site / name).rglob("__pycache__/*.pyc")):
+            source = cached.parent.parent / f"{cached.name.split('.')[0]}.py"
+            if source.exists():
+                cached.replace(source.with_suffix(".pyc"))
+                source.unlink()
+
+
 def size(site: Path) -> float:
     """MiB below `site`."""
     return sum(p.stat().st_size for p in site.rglob("*") if p.is_file() and not p.is_symlink()) / 2**20
@@ -110,6 +129,8 @@ def main() -> int:
         strip(site)
         print(f"{site}: {before:.0f} MiB, now {size(site):.0f}")
         subprocess.run([str(environment / "bin" / "python"), "-c", WARM], check=True)  # noqa: S603 - our own text
+        drop_source(site)
+        subprocess.run([str(environment / "bin" / "python"), "-c", WARM], check=True)  # noqa: S603 - as above
         print(f"with byte code {size(site):.0f} MiB")
     return 0
 

@@ -9,7 +9,7 @@ Who starts whom again:
 
 An agent or a controller that runs but has not answered for half a minute is killed first. A part that dies
 again soon waits longer each time, up to half a minute. It is started with the command that the state file
-has, so on the same port, once that is free. The supervisor ends when the platform is down, or has another one.
+has, so on the same port, once that is free. The supervisor ends when the platform is down or has another one.
 """
 
 import argparse

@@ -142,26 +142,31 @@ def events(counts: ArmCounts, rate: str) -> int:
 
 
 def _alone(steps: Sequence[StepEvidence], rate: str) -> Alone | None:
-    """The candidate's counts since it is alone, and the baseline's before; None without any of the latter.
+    """The candidate's counts since it is alone, and those of everybody before; None without a baseline there.
 
-    Who was counted before does not count again in a window, so that a later step looks a little better than
-    an earlier one: this test sees less than one with both arms, and raises no false alarm. To count every
-    bad event instead does, because a few users have most of them (simulated: 4 % instead of 1 %).
+    Before are both arms: the same people as now, or a few users who fail often would make a difference by the
+    arm that they were on (simulated: 4 % false alarms instead of 1 %). All bad events count, since who was
+    counted before does not count again in a window; they are worth as many as users were harmed.
     """
     now = [s.arms.get("candidate", _NONE) for s in steps if s.share >= 100]
-    before = [s.arms.get("baseline", _NONE) for s in steps if s.share < 100]
-    requests = sum(c.requests for c in before)
-    if requests <= 0:
+    earlier = [s.arms for s in steps if s.share < 100]
+    before = [arms.get(arm, _NONE) for arms in earlier for arm in ("candidate", "baseline")]
+    if sum(arms.get("baseline", _NONE).requests for arms in earlier) <= 0:
         return None
     every = [*now, *before]
-    total = sum(events(c, rate) for c in every)
+    total = sum(_all(c, rate) for c in every)
+    users = sum(events(c, rate) for c in every)
     return Alone(
-        sum(events(c, rate) for c in now),
+        sum(_all(c, rate) for c in now),
         sum(c.requests for c in now),
-        sum(events(c, rate) for c in before),
-        requests,
-        1 + sum(c.repeats.get(rate, 0) for c in every) / total if total else 1.0,
+        sum(_all(c, rate) for c in before),
+        sum(c.requests for c in before),
+        max(1.0, total / users) if users else 1.0,
     )
+
+
+def _all(counts: ArmCounts, rate: str) -> int:
+    return max(counts.events.get(rate, 0), counts.harmed.get(rate, 0))
 
 
 def _ratio(alone: Alone) -> float | None:

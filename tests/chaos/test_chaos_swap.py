@@ -67,6 +67,7 @@ def test_hot_swap(started, tmp_path):
             registry.move("demo", "baseline", version, why="a test")
             for load in (direct, routed):
                 until(lambda load=load, v=version: models(load.since(time.time() - 0.3))[f"demo@{v}"] > 3)
+            direct.wait(40)
     for load in (direct, routed):
         assert models(load.answers()).keys() == {"demo@1", "demo@2", "demo@3"}
 

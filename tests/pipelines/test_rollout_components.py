@@ -131,3 +131,4 @@ def test_a_number_is_text_where_the_pipeline_wants_text():
     spec = load_pipeline("rollout").pipeline_spec
     given = {"alias": 3, "again": True, "timeout": 5, "why": "x", "store": None}
     assert as_declared(spec, given) == {**given, "alias": "3", "store": "null"}
+    assert isinstance(as_declared(spec, given)["timeout"], float)

@@ -85,6 +85,8 @@ class LatencyGuardrail(RateGuardrail):
     """Requests that take longer than the objective.
 
     Attributes:
+        reaction: What harm does: `roll_back`, `hold` (stop where it is and wait), `warn`, `off`.
+        harm: The relative growth that is still tolerated.
         slo: What takes longer counts as slow.
         harm: As above; more is tolerated, since one stall slows many requests at once.
     """

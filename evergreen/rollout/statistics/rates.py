@@ -55,16 +55,16 @@ class Arms:
 
 @dataclass(frozen=True)
 class Alone:
-    """Bad events of the candidate after the baseline has left, and of the baseline before.
+    """Bad events of the candidate after the baseline has left, and what was normal before.
 
     Assumes that the rate of bad events a request would not have changed by itself since then, and that events
     come as a Poisson process in requests.
 
     Attributes:
-        candidate: Events, a user at most once a window.
+        candidate: Events.
         requests: Of the candidate in the same time.
         baseline: Events in earlier steps.
-        baseline_requests: Of the baseline in them, above 0.
+        baseline_requests: Requests in them, above 0.
         design: The design effect of the events.
     """
 

@@ -33,15 +33,17 @@ _PLACES = {
 }
 _TOLD = frozenset({"time", "requests", "baseline requests", "experiment", "at_most"})
 _EVENTS = 5
+_OTHER_LINES = 17
 _SILENT = 15.0
 
 
-def screen(facts: Facts, width: int = 80) -> RenderableType:
+def screen(facts: Facts, width: int = 80, height: int = 50) -> RenderableType:
     """The whole view.
 
     Args:
         facts: Of the rollout.
         width: Columns there are.
+        height: Lines there are; where they are few, fewer events are shown.
     """
     facts = facts_of(printable(facts.record), facts.now)
     parts: list[RenderableType] = [_head(facts, width)]
@@ -51,7 +53,9 @@ def screen(facts: Facts, width: int = 80) -> RenderableType:
     rows = [c for c in facts.checks if c.decision.check not in _TOLD]
     if rows:
         parts += [Rule(style="dim"), _checks(facts, rows, width)]
-    parts += [Rule(style="dim"), *_verdict(facts), Rule(style="dim"), _events(facts), _routers(facts)]
+    room = height - _OTHER_LINES - len(rows)
+    parts += [Rule(style="dim"), *_verdict(facts), Rule(style="dim"), _routers(facts)]
+    parts.append(_events(facts, max(0, min(_EVENTS, room))))
     return Group(*parts)
 
 
@@ -169,12 +173,12 @@ def _verdict(facts: Facts) -> list[RenderableType]:
     return lines
 
 
-def _events(facts: Facts) -> RenderableType:
+def _events(facts: Facts, count: int) -> RenderableType:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="ellipsis", no_wrap=True)
-    for event in facts.record.events[-_EVENTS:]:
+    for event in facts.record.events[len(facts.record.events) - count :]:
         who = f" by {event.who}" if event.who not in ("", "controller") else ""
         grid.add_row(
             clock(event.at), Text(f"{event.what}{who}"), Text(f"{event.stage}: {event.reason}", "dim")

@@ -90,7 +90,7 @@ def shown_on(console: "Console | None" = None, plain: bool = False) -> Iterator[
     with Live(console=where, auto_refresh=False, transient=False, vertical_overflow="crop") as live:
 
         def draw(record: RolloutRecord, now: float) -> None:
-            live.update(screen(facts_of(record, now), where.width), refresh=True)
+            live.update(screen(facts_of(record, now), where.width, where.height), refresh=True)
 
         yield draw
 
