@@ -1,4 +1,4 @@
-"""Make an installed environment fit an image of under 900 MB; what it can do stays the same.
+"""Make an installed environment small enough for an image that is pulled often; what it can do stays the same.
 
 Usage: python tools/slim.py ENVIRONMENT. Removes what no component uses at run time, strips symbols from
 native code, and writes byte code for exactly what a task imports: a pod's root file system is read-only, and
@@ -44,13 +44,8 @@ UNUSED = (
     "optuna/testing",
     "pint/testsuite",
     "pywt",  # imagehash uses it for a wavelet hash, which we do not compute
-    "pyarrow/libarrow_substrait*",  # query plans of other engines
-    "pyarrow/_substrait*",
     "pygments/lexers/[a-z]*.py",  # rich colours source code with them; we print none
     "onnx/backend/test",
-    "kubernetes/dynamic",
-    "kubernetes/leaderelection",
-    "kubernetes/stream",
 )
 SOURCELESS = ("kubernetes/client",)  # 700 generated classes, 14 MB of them as text
 KEEP = ("sklearn/utils/_test_common",)

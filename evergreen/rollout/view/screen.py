@@ -178,7 +178,7 @@ def _events(facts: Facts, count: int) -> RenderableType:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="ellipsis", no_wrap=True)
-    for event in facts.record.events[len(facts.record.events) - count :]:
+    for event in facts.record.events[-count:] if count else ():
         who = f" by {event.who}" if event.who not in ("", "controller") else ""
         grid.add_row(
             clock(event.at), Text(f"{event.what}{who}"), Text(f"{event.stage}: {event.reason}", "dim")
