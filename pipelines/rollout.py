@@ -42,7 +42,9 @@ def rollout(
     """
     model = resolve_model(name=name, alias=alias, store=store, required=True, project=project)
     version = model.outputs["version"]
-    servers = deploy_model(project=project, version=version, store=store, state=state, fleet=fleet)
+    servers = deploy_model(
+        project=project, version=version, store=store, state=state, fleet=fleet, again=again
+    )
     begun = start_rollout(
         project=project,
         version=version,

@@ -1,4 +1,4 @@
-"""Make an installed environment small enough for an image that is pulled often; what it can do stays the same.
+"""Make an installed environment small enough for an image that is often pulled; what it can do stays.
 
 Usage: python tools/slim.py ENVIRONMENT. Removes what no component uses at run time, strips symbols from
 native code, and writes byte code for exactly what a task imports: a pod's root file system is read-only, and

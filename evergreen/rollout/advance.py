@@ -1,12 +1,16 @@
 """Forward: into a stage, on to the next one, through the launch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from evergreen.rollout import plans, tally
 from evergreen.rollout.chronicle import CONTROLLER, next_generation, noted
 from evergreen.rollout.plan import Target
 from evergreen.rollout.record import Mark, RolloutRecord
 from evergreen.rollout.seen import Seen
+
+_STAGED = frozenset({"running", "paused", "held", "soaking"})
+_APPLYING = 1.0  # seconds that routers may take for a plan
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,30 @@ def entered(
         marks=(*record.marks, Mark(generation, stage)),
         evidence=tally.begun(record.evidence, stage, plan.share),
     )  # fmt: skip
+
+
+def carried_out(
+    record: RolloutRecord, confirmed: Mapping[str, int], everywhere: bool, now: float
+) -> RolloutRecord:
+    """The record with what routers confirm; where that took long, the stage begins only now.
+
+    Until the last router had the plan, users fell on the arms by the one before: after a controller was killed
+    in between, or while a router was away. What they saw then is no evidence of this stage.
+
+    Args:
+        record: As it stands.
+        confirmed: By router: the generation.
+        everywhere: Whether every router confirms the present plan.
+        now: Seconds since 1970.
+    """
+    if not everywhere:
+        return replace(record, confirmed=confirmed)
+    generation = record.plan.generation
+    after = replace(record, confirmed=confirmed, carried=max(record.carried, generation))
+    marked = record.marks[-1].generation if record.marks else 0
+    given_back = max((e.generation for e in record.events if e.what == "dead man"), default=0)
+    begins = record.carried < max(marked, given_back) and now - record.since > _APPLYING
+    return replace(after, since=now) if begins and record.phase in _STAGED else after
 
 
 def finishing(record: RolloutRecord, seen: Seen, now: float, cause: Cause) -> RolloutRecord:

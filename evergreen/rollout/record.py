@@ -108,6 +108,7 @@ class RolloutRecord:
         settled: Nothing is left to do for it: servers removed, records shipped.
         decided: How many decisions were taken; the number of the last one.
         outbox: Decisions that are not in the object store yet.
+        carried: The newest generation that every router has confirmed.
     """
 
     id: str
@@ -139,6 +140,7 @@ class RolloutRecord:
     settled: bool = False
     decided: int = 0
     outbox: tuple[Mapping[str, Any], ...] = ()
+    carried: int = 0
 
     @property
     def ended(self) -> bool:

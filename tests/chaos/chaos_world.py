@@ -90,7 +90,8 @@ class World:
     def up(self) -> None:
         """`evergreen up`, as it was asked for at first: what runs stays."""
         wish = Wish(port=0, routers=2, project=self.folder / "project.yaml", drain=1.0)
-        platform.up(self.home, model="demo@baseline", router=wish)
+        platform.up(self.home, s3_port=0, model="demo@baseline", router=wish)
+        os.environ.update(platform.environment(self.home))
 
     def settled(self) -> "World":
         """Everything up, no rollout under way, and no servers but the baseline's."""

@@ -51,9 +51,9 @@ def rolled_back(world, load, record, before):
     buckets = world.buckets(before)
     begin, end = counted_by_routers(buckets, record)
     routed = max(b.end for b in buckets if b.rollout == record.id and "candidate" in b.arms)
-    load.figures["breach to last answer"] = f"{last - breach:.2f} s"
-    load.figures["breach in the routers' counts to last answer"] = f"{last - end:.2f} to {last - begin:.2f} s"
+    load.figures["breach to last answer"] = f"{last - end:.2f} to {last - begin:.2f} s"
     load.figures["to the last request routed to it"] = f"{routed - end:.2f} to {routed - begin:.2f} s"
+    load.figures["by the client's log alone"] = f"{last - breach:.2f} s" if breach else "no breach yet"
     load.figures["answers by it"] = models(load.answers())[new]
     assert max(last, routed) - begin <= MOST
 

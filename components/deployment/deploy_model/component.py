@@ -16,12 +16,13 @@ def deploy_model(
     state: str = "",
     fleet: str = "",
     timeout: float = 600.0,
+    again: bool = False,
 ) -> NamedTuple("Outputs", [("endpoints", list), ("serves", str)]):
     """Bring a candidate's servers up beside the baseline's, and wait until all are ready.
 
     Nobody asks them yet: that is what a rollout does, whose controller finds them. Refuses a version that no
-    gate blessed, and one that cannot be served; servers that did not come up are removed again. Doing it
-    again finds them. Switch caching off for this task.
+    gate blessed, one whose content was rolled back before, and one that cannot be served; servers that did
+    not come up are removed again. Doing it again finds them. Switch caching off for this task.
 
     Args:
         project: The project file's text; `serving` is used.
@@ -32,6 +33,7 @@ def deploy_model(
         fleet: Who runs servers: local:FOLDER or kube:NAMESPACE; empty: the embedded platform, or in a pod its
             namespace.
         timeout: Seconds until the servers must be ready.
+        again: Even though a rollout of its content was rolled back or aborted before.
 
     Returns:
         endpoints: `host:port` of each server.
@@ -48,6 +50,6 @@ def deploy_model(
         from evergreen.rollout.tasks.places import find_fleet, open_places
 
         places = open_places(project, store, state)
-        deployed = deploy(places, find_fleet(fleet, places.state), version, timeout)
+        deployed = deploy(places, find_fleet(fleet, places.state), version, timeout, again=again)
         records.write(Path(decisions.path), [deployed.decision])
     return (list(deployed.endpoints), deployed.serves)

@@ -12,7 +12,7 @@ from threading import Event
 
 from evergreen import log
 from evergreen.errors import ConflictError, EvergreenError
-from evergreen.rollout import machine, plans
+from evergreen.rollout import advance, machine, plans
 from evergreen.rollout.controller import effects
 from evergreen.rollout.controller.errands import Errands
 from evergreen.rollout.controller.follow import follow
@@ -211,12 +211,15 @@ class Controller:
         record = kept.record
         confirmed = tell(self._links, routers, heard, record.plan, self._parts.apply_within)
         self._parts.on_step("applied")
-        if not confirmed.items() - record.confirmed.items():
+        everywhere = bool(routers) and len(confirmed) == len(routers)
+        first = everywhere and record.carried < record.plan.generation
+        if not first and not confirmed.items() - record.confirmed.items():
             return
         known = {h.seen.name for h in heard.values()} | confirmed.keys()
         news = {r: g for r, g in {**record.confirmed, **confirmed}.items() if r in known}
         self._parts.on_step("confirmed")
-        self._write(replace(record, confirmed=news), kept.tag, "written", record)
+        after = advance.carried_out(record, news, everywhere, self._parts.clock())
+        self._write(after, kept.tag, "written", record)
 
     def _between_rollouts(self, model: str, found: Sequence[Kept], routed: bool) -> None:
         """While no rollout is under way: routers follow the alias, and old records go."""

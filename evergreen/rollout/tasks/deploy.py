@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from evergreen import log
 from evergreen.decisions import Decision
-from evergreen.errors import EvergreenError, Fault, InputError
+from evergreen.errors import EvergreenError, Fault, InputError, NotFoundError
 from evergreen.registry.aliases import BASELINE, require_blessed
+from evergreen.registry.records import ModelVersion
 from evergreen.rollout.fleet import Fleet
 from evergreen.rollout.tasks.places import Places
+from evergreen.rollout.view.facts import reason_of
 from evergreen.rollout.view.lines import served
 
 _log = log.get(__name__)
@@ -35,7 +37,13 @@ class Deployed:
 
 
 def deploy_model(
-    places: Places, fleet: Fleet, version: int, timeout: float, *, wait: Callable[[float], None] = time.sleep
+    places: Places,
+    fleet: Fleet,
+    version: int,
+    timeout: float,
+    *,
+    again: bool = False,
+    wait: Callable[[float], None] = time.sleep,
 ) -> Deployed:
     """Ask the fleet for a version's servers until all are ready; servers that are there are taken.
 
@@ -47,15 +55,18 @@ def deploy_model(
         fleet: Who runs servers.
         version: In the registry.
         timeout: Seconds until they must be ready.
+        again: Even though the same content was rolled back before; else no rollout would use the servers.
         wait: Waits so many seconds.
 
     Raises:
-        InputError: no such version, no gate blessed it, or it cannot be served.
+        InputError: no such version, no gate blessed it, it was rolled back before, or it cannot be served.
         Fault: the servers were not ready in time.
     """
     name, serving = places.project.name, places.project.serving
     found = places.registry.version(name, version)
     require_blessed(found)
+    if not again:
+        _require_untried(places, found)
     settings = serving.model_dump(mode="json")
     deadline, said, trouble = time.monotonic() + timeout, time.monotonic(), ""
     while True:
@@ -79,6 +90,27 @@ def deploy_model(
             _log.info("servers come up", extra={"model": name, "version": version, "trouble": trouble})
         wait(_EVERY)
     return _deployed(places, version, endpoints)
+
+
+def _require_untried(places: Places, version: ModelVersion) -> None:
+    """Refuse what a rollout would refuse, before servers come up that nobody would use."""
+    records = [kept.record for kept in places.state.list(version.name)]
+    if any(r.candidate == version.version and not r.ended for r in records):
+        return  # a rollout of it is under way: the run attaches to it
+    for record in records:
+        if record.phase in ("rolled_back", "aborted") and _same(places, record.candidate, version):
+            found = f"was {record.phase.replace('_', ' ')} before (rollout {record.id}): {reason_of(record)}"
+            remedy = "Train a better one, or say `again` to try it once more."
+            raise InputError(f"{version.name}@{version.version}", found, remedy=remedy)
+
+
+def _same(places: Places, number: int, version: ModelVersion) -> bool:
+    if number == version.version:
+        return True
+    try:
+        return places.registry.version(version.name, number).digest == version.digest
+    except NotFoundError:
+        return False
 
 
 def _deployed(places: Places, version: int, endpoints: tuple[str, ...]) -> Deployed:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from rollout_world import BACK, GO, NOW, World, settings
+from rollout_world import BACK, GO, NOW, WAIT, World, settings
 
 from evergreen.project.model import Serving
 from evergreen.rollout import commands
@@ -84,6 +84,36 @@ def test_an_exception_between_any_two_steps(tmp_path, step):
     assert world.registry.aliases("shop")["baseline"] == 2
     moves = [m for m in world.registry.history("shop") if m.alias == "baseline"]
     assert [m.version for m in moves] == [1, 2]  # moved once
+
+
+def test_a_stage_begins_when_the_last_router_has_its_plan(tmp_path):
+    """Users fell on the arms by the plan before until then, so what they saw is no evidence of this stage."""
+    world = World(tmp_path)
+    id = begun(world)
+    world.verdict = GO
+
+    def die(name: str) -> None:
+        if name == "intent" and world.states.read(id).record.stage == 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        world.looks(world.controller(on_step=die), 5)
+    decided = world.states.read(id).record
+    world.verdict = WAIT
+    world.routers["http://r2"].up = False
+    world.clock.now += 30
+    world.looks(world.controller(), 2)
+    assert world.states.read(id).record.since == decided.since
+    world.routers["http://r2"].up = True
+    world.clock.now += 30
+    world.looks(world.controller(), 2)
+    after = world.states.read(id).record
+    assert after.since - decided.since >= 60 and after.carried == after.plan.generation
+    world.routers["http://r2"].name = "r2-again"  # one that joins later changes nothing
+    world.clock.now += 30
+    world.looks(world.controller(), 2)
+    later = world.states.read(id).record
+    assert later.since == after.since and "r2-again" in later.confirmed
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -114,7 +114,11 @@ def test_what_was_rolled_back_before_is_refused_unless_it_is_wanted_again(world)
     world.until(controller, "rolled_back", id)
     with pytest.raises(InputError, match="was rolled back before"):
         start_rollout(places(world), 2)
+    with pytest.raises(InputError, match=r"was rolled back before.*says roll_back"):
+        deploy_model(places(world), world.fleet, 2, 1.0)
+    assert deploy_model(places(world), world.fleet, 2, 1.0, again=True).endpoints
     assert start_rollout(places(world), 2, again=True).rollout != id
+    assert deploy_model(places(world), world.fleet, 2, 1.0).endpoints  # it is under way
 
 
 @pytest.mark.parametrize("version", [99, 4])
