@@ -39,7 +39,7 @@ def evergreen(*arguments: str) -> None:
 def router_url() -> str:
     """Where the platform's router listens, from `evergreen status`."""
     text = subprocess.check_output([str(EVERGREEN), "status", "--json"], text=True)  # noqa: S603 - our own command
-    return next(part["url"] for part in json.loads(text) if part["name"].startswith("router"))
+    return json.loads(text)["url"]
 
 
 def gates(run: dict) -> None:
@@ -105,6 +105,12 @@ def roll_out(model: str, project: Path, why: str, seen: Path) -> int:
     return code
 
 
+def latest_rollout() -> str:
+    """The id of the last rollout."""
+    text = subprocess.check_output([str(EVERGREEN), "rollout", "status", "--json"], text=True)  # noqa: S603 - ours
+    return json.loads(text)["id"]
+
+
 def main() -> None:
     """Platform, a first model, later traffic, a candidate's way to everybody, a bad one's way back."""
     begun = time.perf_counter()
@@ -134,19 +140,21 @@ def main() -> None:
     )
     with live.shop(visits, url, seen):
         say("6. The candidate on its way: copies first, then 5 % of the households, 20 %, an A/B test, all")
-        code = roll_out("coupons", quick, "trained on the offers until November", seen)
-        launched = code == 0
+        launched = roll_out("coupons", quick, "trained on the offers until November", seen) == 0
+        launched_id = latest_rollout()
         say("7. A hotfix that needs a column which no till sends, straight to 20 % of the households")
         version = live.push_bad(HOME, RUN)
         back = roll_out(f"coupons@{version}", hotfix, "a hotfix that nobody tried", seen) == 1
     say("8. What is left: the registry, and a page about each")
     evergreen("models")
     evergreen("report", str(RUN))
-    for which in ("history",):
-        evergreen("rollout", which, "coupons")
+    page = HERE_NOW / "rollout.html"
+    evergreen("rollout", "history", "coupons")
+    evergreen("rollout", "report", launched_id, "--html", str(page))
     print(f"""
 The demo took {time.perf_counter() - begun:.0f} s. Open next:
   {RUN}/report.html         the run: verdict, tasks, decisions, metrics by slice, every task's report
+  {page}             the rollout: stages, guardrails with intervals, the experiment, every decision
   {url}/v2/models/coupons   what the served model takes and gives, through the router
   examples/coupons/project.yaml                the one file that drove all this
 Try: .venv/bin/evergreen rollout status

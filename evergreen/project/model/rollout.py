@@ -74,7 +74,7 @@ class RateGuardrail(Section):
         reaction: What harm does: `roll_back`, `hold` (stop where it is and wait), `warn`, `off`.
         harm: The relative growth that is still tolerated: with 0.5 a candidate is harmful when it errs half
             as often again as the baseline. The less is tolerated, the sooner harm is seen: a doubled rate of
-            1 % after about 4,000 requests with 0.2, after 12,000 with 0.5.
+            1 % after about 4,000 requests to the candidate with 0.2, after 10,000 with 0.5.
     """
 
     reaction: Reaction = "roll_back"
