@@ -1,6 +1,6 @@
 # Everything a developer or CI does. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down test test-unit lint format typecheck golden docs compile images check lock clean
+.PHONY: help setup demo down test test-unit test-faults lint format typecheck golden docs compile images check lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -12,7 +12,7 @@ BUILDER ?= docker
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,9 @@ test: $(READY) $(DATA) ## Every test: unit first, then planted faults, real serv
 
 test-unit: $(READY) ## Only the fast unit tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/unit
+
+test-faults: $(READY) ## Kill and break every part of a rollout under constant load; no request may fail
+	$(BIN)/python -m pytest -q -p no:xdist tests/chaos
 
 lint: $(READY) ## ruff, with the import rules between the floors, and mypy
 	$(BIN)/ruff check .

@@ -14,7 +14,6 @@ has, so on the same port, once that is free. The supervisor ends when the platfo
 
 import argparse
 import os
-import signal
 import sys
 import threading
 import time
@@ -31,6 +30,7 @@ from evergreen.local.servers import lasted, wait
 from evergreen.local.state import CONTROLLER, ROUTER, S3, SUPERVISOR, Folder, State
 from evergreen.local.watch import Watch
 from evergreen.serving.ports import is_free
+from evergreen.stopping import stop_on_signals
 
 _log = log.get("evergreen.local.supervisor")  # as a program its name is __main__
 _LOOK_SECONDS = 0.25
@@ -130,10 +130,7 @@ def main() -> int:
     parser.add_argument("home", type=Path)
     given = parser.parse_args()
     log.configure()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    Supervisor(given.home).run(stop)
+    Supervisor(given.home).run(stop_on_signals())
     return 0
 
 

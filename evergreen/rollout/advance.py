@@ -62,8 +62,8 @@ def carried_out(
 ) -> RolloutRecord:
     """The record with what routers confirm; where that took long, the stage begins only now.
 
-    Until the last router had the plan, users fell on the arms by the one before: after a controller was killed
-    in between, or while a router was away. What they saw then is no evidence of this stage.
+    Until the last router had the plan, users fell on the arms by the one before: after a controller was
+    killed in between, or while a router was away. What they saw then is no evidence of this stage.
 
     Args:
         record: As it stands.

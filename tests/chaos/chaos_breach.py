@@ -1,8 +1,7 @@
 """When harm could be known: from what the client and the routers saw, computed when all is over.
 
-Both go through the very judge that decided: request by request from the client's log, and bucket by bucket from
-the routers. The judge sees what the routers wrote down up to then, so this is the earliest moment at which any
-controller could have known.
+Both go through the very judge that decided: request by request from the client's log, and bucket by bucket
+from the routers. Before that moment no controller could have known.
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""`python chaos_controller.py STEP NTH SIGNAL …`: the real controller, sent a signal between two of its steps.
+"""`python chaos_controller.py STEP NTH SIGNAL …`: the real controller, and a signal between two of its steps.
 
 The signal comes when STEP is done for the NTH time; `plan` is the step in which a plan with a new generation
 was written and no router has it yet; `never` is no step. The rest are the controller's own options.

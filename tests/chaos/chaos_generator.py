@@ -1,8 +1,8 @@
 """`python chaos_generator.py CONFIG`: constant load by many sticky users, as a process of its own.
 
-An open loop: every request has its time, whatever became of those before it. A request whose connection breaks
-is sent once more, over a new connection to the next router; an answer is taken as it is. One line of JSON a
-request goes to the file that CONFIG names; SIGTERM ends it once everything that was sent has its answer.
+An open loop: every request has its time, whatever became of those before it. A request whose connection
+breaks is sent once more, over a new connection to the next router; an answer is taken as it is. One line of
+JSON a request goes to the file that CONFIG names; SIGTERM ends it once everything that was sent is answered.
 """
 
 import asyncio
@@ -11,11 +11,13 @@ import random
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 PATIENCE = 10.0
 """Seconds until a request counts as one without an answer."""
 _FLUSH = 0.05
+_USES = 20  # requests over one connection: so both routers of a port keep getting some
 _LOST = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError)
 
 
@@ -26,13 +28,22 @@ class Broken(Exception):
         self.refused = refused
 
 
+@dataclass
+class Link:
+    """A connection, and for how many requests it lasts."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    left: int = _USES
+
+
 class Generator:
     """All of the load; see `chaos_load.Load` for what CONFIG holds."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
         self._dice = random.Random(config["seed"])
-        self._idle: dict[str, list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = {}
+        self._idle: dict[str, list[Link]] = {}
         self._out = open(config["out"], "a", encoding="utf-8")  # noqa: SIM115 - open as long as the process
         self._path = f"/v2/models/{config['model']}/rows"
 
@@ -94,33 +105,32 @@ class Generator:
     async def _ask(self, turn: int, message: bytes, fresh: bool) -> tuple[int, dict[str, str]]:
         places = self._config["places"]
         place = places[turn % len(places)]
-        reader, writer = await self._connection(place, fresh)
+        link = await self._connection(place, fresh)
+        link.left -= 1
         keep = False
         try:
-            writer.write(message)
-            status, headers = await _answer(reader)
-            keep = headers.get("connection", "") != "close"
+            link.writer.write(message)
+            status, headers = await _answer(link.reader)
+            keep = headers.get("connection", "") != "close" and link.left > 0
             return status, headers
         except _LOST:
             raise Broken(refused=False) from None
         finally:
             if keep:
-                self._idle[place].append((reader, writer))
+                self._idle[place].append(link)
             else:
-                writer.close()
+                link.writer.close()
 
-    async def _connection(
-        self, place: str, fresh: bool
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connection(self, place: str, fresh: bool) -> Link:
         idle = self._idle.setdefault(place, [])
         while idle and not fresh:
-            reader, writer = idle.pop(0)  # all of them take their turn, so that both routers get requests
-            if not reader.at_eof() and not writer.is_closing():
-                return reader, writer
-            writer.close()
+            link = idle.pop(0)  # all of them take their turn
+            if not link.reader.at_eof() and not link.writer.is_closing():
+                return link
+            link.writer.close()
         host, _, port = place.rpartition(":")
         try:
-            return await asyncio.open_connection(host, int(port))
+            return Link(*await asyncio.open_connection(host, int(port)))
         except OSError:
             raise Broken(refused=True) from None
 

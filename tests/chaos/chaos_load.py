@@ -1,4 +1,4 @@
-"""The load's answers as a test sees them: who got what from which version, and whether anybody was let down."""
+"""The load's answers as a test sees them: who got what from which version, and who was let down."""
 
 import contextlib
 import json
@@ -127,7 +127,8 @@ class Load:
     def let_nobody_down(self) -> None:
         """Assert that every request got the status 200."""
         bad = [a for a in self.answers() if a.status != 200]
-        assert not bad, f"{len(bad)} of {len(self.answers())} requests: {Counter(a.status for a in bad)}; {bad[:3]}"
+        statuses = dict(Counter(a.status for a in bad))
+        assert not bad, f"{len(bad)} of {len(self.answers())} requests: {statuses}; {bad[:3]}"
 
 
 def summary(answers: list[Answer]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,7 +42,6 @@ QUIET: dict[str, Any] = {
 }  # fmt: skip
 """Only errors and empty outputs decide: machines that tests run on stall."""
 LONG = {"kind": "canary", "share": 50, "at_least": "10m"}
-OURS = ("controller", "supervisor")
 
 
 def until(condition: Callable[[], T], seconds: float = 60.0, every: float = 0.05) -> T:
@@ -51,6 +51,13 @@ def until(condition: Callable[[], T], seconds: float = 60.0, every: float = 0.05
         assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
         time.sleep(every)
     return value
+
+
+def free_port() -> int:
+    """One that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def settings(*stages: dict[str, Any], **fields: Any) -> Rollout:
@@ -257,13 +264,9 @@ class World:
         def start(step: str, nth: int, number: int, *more: str) -> subprocess.Popen[bytes]:
             log = (self.folder / f"controller-{len(running)}.log").open("wb")
             words = [sys.executable, here, step, str(nth), str(int(number)), *command[3:], *more]
+            variables = {**os.environ, **one, "EVERGREEN_USER_SALT": salt}
             with log:
-                running.append(
-                    subprocess.Popen(
-                        words, stdout=log, stderr=log,
-                        env={**os.environ, **one, "EVERGREEN_USER_SALT": salt},
-                    )  # fmt: skip
-                )
+                running.append(subprocess.Popen(words, stdout=log, stderr=log, env=variables))
             return running[-1]
 
         try:

@@ -1,4 +1,4 @@
-"""Bad candidates are taken back by themselves, within seconds, and nobody goes without an answer meanwhile."""
+"""Bad candidates are taken back by themselves, within seconds, and everybody is answered meanwhile."""
 
 import signal
 import threading
@@ -72,6 +72,16 @@ def test_one_that_needs_what_callers_do_not_send(world):
     assert all(a.whole for a in load.answers() if a.model == new)
     rolling = next(e for e in record.events if e.what == "rolling back")
     assert "errors" in rolling.reason
+
+
+def test_one_that_needs_it_is_taken_back_before_any_user_sees_it(world):
+    shadow = {"kind": "shadow", "at_least": "10m", "requests": 50}
+    with world.load("shadow errs", lacks=0.3, feature=FEATURE) as load:
+        record = world.begin("needy", settings(shadow))
+        record = world.ends(record.id)
+        load.wait(50)
+    assert record.phase == "rolled_back" and models(load.answers()).keys() == {world.baseline}
+    assert "failed copies" in next(e for e in record.events if e.what == "rolling back").reason
 
 
 def test_one_that_is_slow(world):

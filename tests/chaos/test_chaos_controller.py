@@ -10,10 +10,11 @@ from chaos_load import flips, models
 from chaos_world import gone, settings, until
 
 from evergreen.errors import EvergreenError
+
 pytestmark = pytest.mark.service
 KILLS = (
-    ("read", 6), ("confirmed", 1), ("observed", 6), ("written", 1), ("decided", 6), ("intent", 2), ("applied", 6),
-    ("plan", 1),
+    ("read", 6), ("confirmed", 1), ("observed", 6), ("written", 1), ("decided", 6), ("intent", 2),
+    ("applied", 6), ("plan", 1),
 )  # fmt: skip
 """`plan`: a new plan is written, and no router has it."""
 
@@ -81,6 +82,7 @@ def test_a_controller_killed_between_every_two_steps(world):
     assert models(answers)[new] == found["candidate"] + sum(c.requests for c in late if c)
     assert models(answers).keys() == {old, new} and world.baseline == new
     assert not flips(answers, new, slack=1.0) and record.evidence.users.switched == 0
+    load.figures["flips while routers changed over"] = len(flips(answers, new))
     load.figures["in the evidence"] = world.counted_once(record)
     assert [s.stage for s in record.evidence.steps] == list(range(7))
     generations = [m.generation for m in record.marks]

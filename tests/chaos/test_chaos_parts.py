@@ -1,7 +1,5 @@
 """Parts of the platform are killed, broken and restarted while users get answers."""
 
-import json
-import os
 import signal
 import time
 
@@ -25,13 +23,14 @@ def canary(_platform):
     return world, world.reaches(record.id)
 
 
-@pytest.mark.parametrize("victim", ["candidate", "baseline", "envoy 1", "router #2", "controller"])
+@pytest.mark.parametrize("victim", ["candidate", "baseline", "envoy 1", "router #2", "controller", "s3"])
 def test_sigkill(canary, victim):
     world, record = canary
     old, new = world.baseline, f"demo@{record.candidate}"
     part = {"candidate": f"model server {new} #1", "baseline": f"model server {old} #2"}.get(victim, victim)
     before = world.counted()
-    with world.load(f"SIGKILL {victim}") as load:
+    rate = 300.0 if "envoy" in victim else 120.0  # so that something is under way when it dies
+    with world.load(f"SIGKILL {victim}", rate=rate) as load:
         load.wait(150)
         killed, pid = time.time(), world.kill(part)
         world.back(part, pid)
@@ -42,6 +41,8 @@ def test_sigkill(canary, victim):
         load.wait(150)
     found, lost = world.requests(before), {"envoy 1": _UNWRITTEN * load.rate}.get(victim, 0.0)
     count = found["baseline"] + found["candidate"]
+    routers = {b.router for b in world.buckets(before) if b.end < killed}
+    assert len(routers) == 2, "both routers had requests when it was killed"
     load.figures["counted"] = f"{count} requests, {found['fallbacks']} fallbacks"
     assert len(load.answers()) - lost <= count <= len(load.answers())
     assert set(models(load.answers())) == {old, new}

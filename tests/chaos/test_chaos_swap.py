@@ -1,5 +1,6 @@
 """A server that follows its alias changes its version under load, asked directly and through a router."""
 
+import http.client
 import os
 import subprocess
 import sys
@@ -8,8 +9,7 @@ import time
 import pytest
 from chaos_bundles import ROW, make_bundle
 from chaos_load import Load, models
-from chaos_world import SAID, until
-from test_chaos_queries import free_port
+from chaos_world import SAID, free_port, until
 
 from evergreen.registry import Registry
 from evergreen.rollout.plan import RoutePlan, Target
@@ -73,8 +73,6 @@ def test_hot_swap(started, tmp_path):
 
 
 def _ready(port):
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/v2/health/ready")

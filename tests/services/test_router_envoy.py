@@ -160,6 +160,17 @@ def test_a_failing_candidate_is_answered_by_the_baseline_and_counted(router, pai
         assert counts["candidate"].latency[-6] + counts["candidate"].latency[-7] > 0
 
 
+def test_what_both_versions_refuse_is_the_fault_of_the_client(router, pair):
+    assert router.client.put_plan(plan(1, [pair[0]], [pair[1]], share=50)).applied
+    for server in pair:
+        server.does(status=400)
+    answers = send(router.port, USERS[:100])
+    assert {a.status for a in answers} == {400}
+    counts = router.totals()
+    assert sum(c.requests for c in counts.values()) == 100 and set(counts) == {"baseline", "candidate"}
+    assert all(c.fallbacks == c.events["errors"] == 0 for c in counts.values())
+
+
 def test_long_requests_are_answered_in_a_rollout_too(router, pair):
     for server in pair:
         server.does(delay=1.0)

@@ -3,14 +3,12 @@
 import argparse
 import os
 import secrets
-import signal
 import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from evergreen import log
@@ -24,6 +22,7 @@ from evergreen.rollout.lease import FileLease, KubeLease, Lease
 from evergreen.rollout.seen import Timing
 from evergreen.rollout.stores.interface import StateStore
 from evergreen.rollout.stores.places import SCHEME, default_state, open_state
+from evergreen.stopping import stop_on_signals
 from evergreen.storage import Store
 
 _log = log.get(__name__)
@@ -36,9 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the controller until SIGTERM or SIGINT; returns the exit code."""
     given = _parser().parse_args(arguments)
     log.configure()
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     try:
         controller = assembled(given)
         page = controller.page.serve(given.host, given.port) if given.port is not None else None

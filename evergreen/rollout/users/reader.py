@@ -127,7 +127,7 @@ class UserReader:
         sitting = Sitting(con, record, before, asked, periods.seen([taken.first]), reference)
         users, meta, rows = sitting.hold(taken, scratch)
         key = states.save(con, rows, meta, scratch)
-        extra = {"rollout": record.id, "segments": len(found.refs), "state": key, **meta.left_out}
+        extra = {"rollout": record.id, "new": len(found.refs), "state": key, **meta.left_out}
         _log.info("read the prediction log", extra=extra)
         return UserReading(users, found.offsets, key, meta.left_out)
 
