@@ -55,6 +55,8 @@ def check(plan: RoutePlan) -> None:
     """
     if not plan.model:
         raise InputError("plan.model", "is empty", "the model's name")
+    if any(character in plan.salt for character in "\0\r\n"):
+        raise InputError("plan.salt", "holds a line break or a zero byte, which Envoy refuses", "plain text")
     if plan.generation < 1:
         raise InputError("plan.generation", f"is {plan.generation}", "1 or more")
     _check_target(plan.baseline, "plan.baseline")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evergreen.errors import InputError
 from evergreen.rollout.plan import RoutePlan, Target
 from evergreen.rollout.router.bootstrap import Files, bootstrap
-from evergreen.rollout.router.checks import endpoint
+from evergreen.rollout.router.checks import check, endpoint
 from evergreen.rollout.router.config import clusters_version, config, discovery
 from evergreen.rollout.router.envoy import find_envoy
 
@@ -150,12 +150,13 @@ PLACES = st.one_of(
 )
 SERVERS = st.lists(PLACES, min_size=1, max_size=3, unique=True).map(tuple)
 SECONDS = st.floats(0.001, 1e6)
+SALTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"))
 PLANS = st.builds(
     RoutePlan,
     model=st.text(min_size=1), rollout=st.text(), generation=st.integers(1, 2**53),
     baseline=st.builds(Target, st.integers(0, 10**9), SERVERS),
     candidate=st.builds(Target, st.integers(0, 10**9), SERVERS),
-    share=st.floats(0, 100), mirror=st.floats(0, 100), salt=st.text(st.characters(codec="utf-8")),
+    share=st.floats(0, 100), mirror=st.floats(0, 100), salt=SALTS,
     user_header=st.from_regex(r"u-[a-z0-9][a-z0-9-]{0,40}", fullmatch=True),
     slo=SECONDS, window=SECONDS, timeout=SECONDS, dead_man=st.floats(0, 1e6),
 )  # fmt: skip
@@ -172,6 +173,12 @@ def inlined(plan: RoutePlan, folder: Path) -> str:
     del manager["rds"]
     manager["route_config"] = {k: v for k, v in found.routes.items() if k != "@type"}
     return json.dumps(whole)
+
+
+@pytest.mark.parametrize("salt", ["a\nb", "\r", "\0"])
+def test_a_salt_that_envoy_refuses_is_refused_by_its_field(salt):
+    with pytest.raises(InputError, match=r"plan\.salt"):
+        check(replace(PLAN, salt=salt))
 
 
 @pytest.mark.slow
