@@ -10,6 +10,7 @@ Without a router nobody watches over the parts: `status` looks, `up` repairs. Wi
 
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from evergreen.errors import InputError
 from evergreen.local import parts, s3
 from evergreen.local.parts import Part, Recipe
+from evergreen.local.servers import freed
 from evergreen.local.state import CONTROLLER, MODEL_SERVER, ROUTER, S3, SUPERVISOR, Folder, State
 from evergreen.serving.ports import is_free, require_free
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 S3_PORT, MODEL_PORT = 8333, 8080
 _BUCKET = "evergreen"
+_POLL_SECONDS = 0.1
 _FREE_PORTS = range(20_000, 32_000, 20)
 
 
@@ -69,6 +72,8 @@ def up(
             state = _plan_s3(folder, before, s3_port, host)
             if not state.alive(S3):
                 state = _start_s3(folder, state, deadline)
+            else:
+                _await_s3(folder, state, deadline)
             if router is not None or state.routing is not None:
                 _refuse_model_port(model_port)
                 _start_routing(folder, state, model, router, deadline)
@@ -228,6 +233,8 @@ def _plan_s3(folder: Folder, before: State | None, port: int | None, host: str) 
     if before:
         state = replace(before, host=host, kind=kind, program=program, s3_port=wanted)
     for purpose, number in parts.server(folder, state).ports.items():
+        if before and number == before.s3_port:
+            freed(host, number)
         remedy = "Name another one with --s3-port, or 0 for any."
         require_free(host, number, f"the S3 server ({purpose})", remedy)
     return state
@@ -249,6 +256,15 @@ def _start_s3(folder: Folder, state: State, deadline: float) -> State:
         folder, state, S3, Recipe(command, {}, state.endpoint), deadline,
         lambda: s3.takes_writes(state.endpoint, credentials, state.bucket),
     )  # fmt: skip
+
+
+def _await_s3(folder: Folder, state: State, deadline: float) -> None:
+    """One that somebody just started again answers before it can read what it has."""
+    end, credentials = time.monotonic() + deadline, folder.credentials()
+    while not s3.takes_writes(state.endpoint, credentials, state.bucket):
+        if time.monotonic() > end:
+            raise parts.failed(S3, f"takes no writes after {deadline:g} seconds", folder.log(S3), 0)
+        time.sleep(_POLL_SECONDS)
 
 
 def _plan_model(folder: Folder, state: State, model: str | None, port: int | None) -> State:

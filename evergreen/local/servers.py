@@ -175,7 +175,7 @@ def _recipe(folder: Folder, state: State, servers: Servers, name: str) -> Recipe
     before = state.parts.get(name)
     begun = next((state.parts[n] for n in of_version(state, servers.model, servers.version)), None)
     port = urlsplit(before.url).port if before else None
-    if not port or not _freed(state.host, port):
+    if not port or not freed(state.host, port):
         port = free_port(folder, state, name)
     command = (
         sys.executable, "-m", "evergreen.serving", f"{servers.model}@{servers.version}",
@@ -186,7 +186,7 @@ def _recipe(folder: Folder, state: State, servers: Servers, name: str) -> Recipe
     return Recipe(command, variables, f"http://{state.host}:{port}")
 
 
-def _freed(host: str, port: int) -> bool:
+def freed(host: str, port: int) -> bool:
     """Whether a port is free, or is so soon: threads of a killed process keep it for a moment."""
     deadline = time.monotonic() + _FREED_SECONDS
     while not is_free(host, port):
