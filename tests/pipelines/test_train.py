@@ -11,7 +11,8 @@ pytestmark = pytest.mark.pipeline
 TASKS = {
     "ingest-data", "repair-data", "build-training-set", "resolve-model", "profile-data", "merge-profiles",
     "infer-schema", "validate-rows", "validate-data", "assess-data", "split-data", "validate-labels",
-    "select-features", "tune-model", "train-model", "evaluate-model", "compare-models", "push-model",
+    "select-features", "tune-model", "train-model", "check-serving", "evaluate-model", "compare-models",
+    "push-model",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import answers, free_ports, running
+from server_processes import answers, free_ports, running
 
 from evergreen.rollout.prometheus import query
 

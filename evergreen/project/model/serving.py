@@ -68,7 +68,10 @@ class ServingCheck(Section):
         p99: The 99th percentile of the latency of single rows, one after the other.
         memory: Resident memory of the server after the check.
         cold_start: From the start of the process until it is ready.
-        tolerance: The largest difference of a probability, or relative difference of a number.
+        tolerance: The largest difference of a probability, or of a number in units of the predictions'
+            spread.
+        share: Of the answers, so many may be further off (at least one row may): 32-bit floats fall on the
+            other side of a tree's threshold now and then.
     """
 
     mode: Mode = "fail"
@@ -77,6 +80,7 @@ class ServingCheck(Section):
     memory: Memory = "1GiB"
     cold_start: Duration = timedelta(seconds=60)
     tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-4
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.01
 
 
 class Serving(Section):

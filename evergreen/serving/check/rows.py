@@ -119,14 +119,22 @@ class Difference:
     Attributes:
         largest: Of a probability, or of a number relative to the predictions' spread.
         labels: Rows with another label although the classes were not a tie.
+        gaps: The difference of each answer; one with another label counts as infinite.
     """
 
     largest: float
     labels: int
+    gaps: tuple[float, ...] = ()
 
     def worse(self, other: "Difference") -> "Difference":
-        """The larger difference, and both counts."""
-        return Difference(max(self.largest, other.largest), self.labels + other.labels)
+        """The larger difference, both counts, and the answers of both."""
+        return Difference(
+            max(self.largest, other.largest), self.labels + other.labels, (*self.gaps, *other.gaps)
+        )
+
+    def beyond(self, tolerance: float) -> int:
+        """How many answers are further off."""
+        return sum(gap > tolerance for gap in self.gaps)
 
 
 def rows_difference(signature: Signature, expected: Prediction, first: int, body: bytes) -> Difference:
@@ -162,13 +170,19 @@ def _difference(
     if signature.classes is None:
         gap = np.abs(np.array(values, dtype=np.float64) - wanted)
         scale = max(float(np.std(expected.values)), 1e-12) + 0.1 * np.abs(wanted)
-        return Difference(float(np.nan_to_num(gap / scale, nan=np.inf).max()), 0)
+        return _found(gap / scale, np.zeros(len(values), dtype=bool))
     # Labels are compared as JSON writes them: a caller sees nothing else.
     other = np.array([json.dumps(v) != json.dumps(w) for v, w in zip(values, wanted.tolist(), strict=True)])
     if expected.probabilities is None or shares is None:
-        return Difference(0.0, int(other.sum()))
+        return _found(np.zeros(len(values)), other)
     probabilities = expected.probabilities[part]
     top = np.sort(probabilities, axis=1)[:, -2:]
     tie = top[:, 1] - top[:, 0] <= 2 * PROBABILITY_TOLERANCE
-    gap = np.abs(np.array(shares) - probabilities)
-    return Difference(float(np.nan_to_num(gap, nan=np.inf).max()), int((other & ~tie).sum()))
+    return _found(np.abs(np.array(shares) - probabilities).max(axis=1), other & ~tie)
+
+
+def _found(gaps: np.ndarray, other: np.ndarray) -> Difference:
+    """The difference of some answers: `gaps` [rows], `other` [rows] says whose label is another one."""
+    gaps = np.nan_to_num(gaps, nan=np.inf)
+    each = np.where(other, np.inf, gaps)
+    return Difference(float(gaps.max()), int(other.sum()), tuple(each.tolist()))
