@@ -71,7 +71,7 @@ class ServingCheck(Section):
         tolerance: The largest difference of a probability, or of a number in units of the predictions'
             spread.
         share: Of the answers, so many may be further off (at least one row may): 32-bit floats fall on the
-            other side of a tree's threshold now and then, a few percent of them on measurements of few digits.
+            other side of a tree's threshold now and then, on measurements of few digits a few percent.
     """
 
     mode: Mode = "fail"
