@@ -146,10 +146,10 @@ def serve(
 
     from evergreen.cli.context import resolve
     from evergreen.project import load_project
+    from evergreen.threads import thread_limits
 
     uri, _ = resolve(load_project(project) if project else None, store)
-    # Numerical libraries read these once, at import: one request must not take every core.
-    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    os.environ.update(thread_limits(1))  # one request must not take every core
     from evergreen.log import configure
     from evergreen.serving import Options
     from evergreen.serving import serve as start

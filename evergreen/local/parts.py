@@ -15,13 +15,13 @@ from evergreen.errors import EvergreenError, Fault, InputError
 from evergreen.local import process, s3
 from evergreen.local.process import Process
 from evergreen.local.state import CONTROLLER, MODEL_SERVER, ROUTER, S3, SUPERVISOR, Folder, Running, State
+from evergreen.threads import thread_limits
 
 if TYPE_CHECKING:
     from evergreen.rollout.router.client import RouterState
 
 _log = log.get(__name__)
 _POLL_SECONDS = 0.05
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _OURS = (MODEL_SERVER, ROUTER, CONTROLLER, SUPERVISOR)
 _PATIENCE = {ROUTER: 25.0, MODEL_SERVER: 45.0}
 """Seconds that a part may take to end: a router drains, a server answers and ships its prediction log."""
@@ -133,7 +133,7 @@ def environment(folder: Folder, state: State, name: str, recipe: Recipe) -> dict
     }
     own = s3.variables(state.endpoint, credentials, state.bucket)
     salt = {"EVERGREEN_USER_SALT": credentials.salt}
-    return {**inherited, **_ONE_THREAD, **own, **salt, **recipe.variables}
+    return {**inherited, **thread_limits(1), **own, **salt, **recipe.variables}
 
 
 def stop(folder: Folder, state: State, name: str) -> None:

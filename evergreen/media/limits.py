@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from evergreen.project.model import Media, Resources
-from evergreen.tables.connection import memory_bytes
+from evergreen.project.model import Media
+from evergreen.project.model.values import memory_bytes
 
 
 class Unusable(Exception):
@@ -27,4 +27,4 @@ class Limits:
     @staticmethod
     def of(media: Media) -> "Limits":
         """The bounds that a project sets."""
-        return Limits(memory_bytes(Resources(memory=media.max_bytes)), media.max_pixels, media.encoding)
+        return Limits(memory_bytes(media.max_bytes), media.max_pixels, media.encoding)

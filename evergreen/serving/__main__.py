@@ -5,7 +5,6 @@ import os
 import sys
 from pathlib import Path
 
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _FOLLOW_SECONDS = 2.0
 
 
@@ -40,8 +39,9 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Serve until stopped; returns the exit code."""
     given = _arguments()
-    # Numerical libraries read these once, at import: one request must not take every core.
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    from evergreen.threads import thread_limits
+
+    os.environ.update(thread_limits(1))  # one request must not take every core
     from evergreen import log
     from evergreen.errors import EvergreenError
     from evergreen.serving.server import Options, serve, serve_bundle

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from evergreen.errors import InputError
 from evergreen.project.model.serving import Serving
+from evergreen.project.model.values import memory_bytes
 
 VARIABLE = "EVERGREEN_SERVING"
-_UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Limits:
     def of(cls, serving: Serving) -> "Limits":
         """What a project file says."""
         limits, seconds = serving.limits, serving.limits.time.total_seconds()
-        size = round(float(limits.body[:-3]) * _UNITS[limits.body[-3:]])
+        size = memory_bytes(limits.body)
         return cls(size, limits.rows, limits.in_flight, seconds, seconds)
 
 

@@ -21,10 +21,10 @@ from pyspark.sql import SparkSession
 from evergreen import log
 from evergreen.errors import InputError
 from evergreen.project.model import Project
+from evergreen.project.model.values import memory_bytes
 from evergreen.spark.errors import not_started
 from evergreen.spark.java import find_java, java_home
 from evergreen.spark.place import is_local, master_of
-from evergreen.tables.connection import memory_bytes
 
 _log = log.get(__name__)
 # Spark refuses to start with less than 450 MiB.
@@ -92,8 +92,8 @@ def _plain(value: str | int | float | bool) -> str:
 
 def _memory(project: Project) -> int:
     if project.spark.memory is None:
-        return max(memory_bytes(project.resources), _DEFAULT_MEMORY)
-    given = memory_bytes(project.resources.model_copy(update={"memory": project.spark.memory}))
+        return max(memory_bytes(project.resources.memory), _DEFAULT_MEMORY)
+    given = memory_bytes(project.spark.memory)
     if given < _LEAST_MEMORY:
         raise InputError("spark.memory", project.spark.memory, "512MiB or more: Spark starts with no less")
     return given

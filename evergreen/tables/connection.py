@@ -10,18 +10,11 @@ from contextlib import contextmanager
 import duckdb
 
 from evergreen.errors import DataError, EvergreenError, Fault, StorageError
-from evergreen.project.model import Resources
+from evergreen.project.model import Resources, memory_bytes
 from evergreen.tables.sql import literal
 
 # What Python, Arrow and the Parquet writer hold beside DuckDB's own buffers.
 _SHARE_OF_MEMORY = 0.6
-_UNITS = {"MiB": 2**20, "GiB": 2**30}
-
-
-def memory_bytes(resources: Resources) -> int:
-    """`resources.memory` (such as `1GiB`) in bytes."""
-    number, unit = re.fullmatch(r"(.+)(MiB|GiB)", resources.memory).groups()  # type: ignore[union-attr]
-    return int(float(number) * _UNITS[unit])
 
 
 @contextmanager
@@ -40,7 +33,7 @@ def connect(resources: Resources | None = None) -> Iterator[duckdb.DuckDBPyConne
     resources = resources or Resources()
     scratch = tempfile.mkdtemp(prefix="evergreen-duckdb-")
     settings = {
-        "memory_limit": f"{int(memory_bytes(resources) * _SHARE_OF_MEMORY) // 2**20}MiB",
+        "memory_limit": f"{int(memory_bytes(resources.memory) * _SHARE_OF_MEMORY) // 2**20}MiB",
         "threads": resources.threads or len(os.sched_getaffinity(0)),
         "temp_directory": scratch,
         "preserve_insertion_order": True,

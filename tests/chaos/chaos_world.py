@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -51,13 +50,6 @@ def until(condition: Callable[[], T], seconds: float = 60.0, every: float = 0.05
         assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
         time.sleep(every)
     return value
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def settings(*stages: dict[str, Any], **fields: Any) -> Rollout:

@@ -9,7 +9,8 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from chaos_world import LONG, free_port, settings, until
+from chaos_world import LONG, settings, until
+from server_processes import free_port
 
 pytestmark = pytest.mark.service
 

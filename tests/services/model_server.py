@@ -5,23 +5,18 @@ import http.client
 import json
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from server_processes import free_port
 
 _UNIT = Path(__file__).parents[1] / "unit" / "serving"
 HELP = runpy.run_path(str(_UNIT / "conftest.py"))
 FUZZ = runpy.run_path(str(_UNIT / "fuzzing.py"))["Fuzz"]
 ODD = HELP["ODD"]
 GOOD = {"age": 30.0, ODD: 5.5, "city": "a", "vip": True}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from server_processes import free_port
 
 from evergreen.rollout.evidence import ArmCounts, Bucket, added
 from evergreen.rollout.plan import RoutePlan, Target
@@ -73,12 +74,6 @@ async def main():
 asyncio.run(main())
 """
 MODEL = "demo"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ask(port: int, method: str, path: str, body: bytes | None = None, headers: dict | None = None):

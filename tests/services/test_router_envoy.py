@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from router_world import MODEL, Load, RealServer, Router, Server, ask, free_port, plan, send, until
+from router_world import MODEL, Load, RealServer, Router, Server, ask, plan, send, until
+from server_processes import free_port
 
 from evergreen.errors import ConflictError, InputError
 from evergreen.local.process import birth

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from model_server import FUZZ, GOOD, HELP, ODD, Server, free_port, script
+from model_server import FUZZ, GOOD, HELP, ODD, Server, script
+from server_processes import free_port
 
 from evergreen.bundle import load_bundle
 

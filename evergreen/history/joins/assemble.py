@@ -12,7 +12,7 @@ from evergreen.history.joins.plan import GroupPlan
 from evergreen.history.joins.roles import Roles
 from evergreen.history.joins.spine import INSTANT, ROW, Spine
 from evergreen.project.model import Project
-from evergreen.tables.connection import memory_bytes
+from evergreen.project.model.values import memory_bytes
 from evergreen.tables.parquet import columns, count, file_scan, scan, write_query
 from evergreen.tables.sql import identifier
 
@@ -95,7 +95,7 @@ def _parts(work: Work, plan: GroupPlan, index: int) -> list[_Part]:
         check_constants(work.con, where, keys, work.spine.path, source)
         return [_constants(work, plan, keys, index)]
     path = work.scratch / f"group{index}.parquet"
-    memory = int(memory_bytes(work.project.resources) * _SHARE_OF_CHUNK)
+    memory = int(memory_bytes(work.project.resources.memory) * _SHARE_OF_CHUNK)
     write_group(work.con, plan, keys, work.spine.path, source, path, memory)
     latest = _own(plan) if plan.own else _latest(work, plan, path, index)
     return [latest, _Part(path, tuple(Item(f"a{i}", f.name) for i, f in enumerate(plan.aggregates)))]

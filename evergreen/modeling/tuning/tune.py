@@ -20,6 +20,7 @@ from evergreen.modeling.tuning.study import Study, merge, read_study
 from evergreen.modeling.tuning.substudy import unpack
 from evergreen.project import dump_project
 from evergreen.project.model import Project
+from evergreen.threads import thread_limits
 
 _POLL_SECONDS = 0.1
 
@@ -112,8 +113,7 @@ def _in_processes(shared: Mapping[str, object], indices: Sequence[int], side_by_
 
 def _start(path: Path, request: Mapping[str, object]) -> "subprocess.Popen[bytes]":
     path.write_text(json.dumps(dict(request)), encoding="utf-8")
-    threads = str(request["threads"])
-    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads)
+    limits = thread_limits(int(str(request["threads"])))
     command = [sys.executable, "-m", "evergreen.modeling.tuning.substudy", str(path)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, **limits})  # noqa: S603
 

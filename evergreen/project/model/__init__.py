@@ -63,6 +63,7 @@ from evergreen.project.model.values import (
     Section,
     SourceName,
     format_duration,
+    memory_bytes,
     parse_duration,
 )
 
@@ -133,5 +134,6 @@ __all__ = [
     "Tune",
     "Volume",
     "format_duration",
+    "memory_bytes",
     "parse_duration",
 ]

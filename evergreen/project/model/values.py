@@ -75,6 +75,14 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Memory = Annotated[
     str, Field(pattern=r"^\d+(\.\d+)?(MiB|GiB)$", description="an amount of memory such as 512MiB or 2GiB")
 ]
+_MEMORY_UNITS = {"MiB": 2**20, "GiB": 2**30}
+
+
+def memory_bytes(memory: str) -> int:
+    """A `Memory` such as `1.5GiB` in bytes."""
+    return int(float(memory[:-3]) * _MEMORY_UNITS[memory[-3:]])
+
+
 Mode = Literal["fail", "warn", "off"]
 ColumnType = Literal["integer", "number", "text", "category", "boolean", "timestamp", "date"]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from evergreen import images
 from evergreen.project.model import Serving
+from evergreen.project.model.values import memory_bytes
 
 PORT = 8080
 MANAGED = {
@@ -29,7 +30,6 @@ _DRAIN_SECONDS = 5
 _GRACE_SECONDS = 60
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 _LONGEST_NAME = 52
-_UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _metadata(wanted: Wanted, annotations: Mapping[str, str] | None = None) -> d
 
 def _pod(wanted: Wanted, serving: str) -> dict[str, Any]:
     section = Serving.model_validate(dict(wanted.serving))
-    spool = round(1.25 * _bytes(section.log.spool))
+    spool = round(1.25 * memory_bytes(section.log.spool))
     return {
         "serviceAccountName": ACCOUNT,
         "automountServiceAccountToken": False,
@@ -178,7 +178,7 @@ def _container(wanted: Wanted, serving: str, section: Serving) -> dict[str, Any]
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "resources": {
             "requests": {"cpu": "250m", "memory": "512Mi"},
-            "limits": {"memory": str(2 * max(_bytes(section.check.memory), 2**29))},
+            "limits": {"memory": str(2 * max(memory_bytes(section.check.memory), 2**29))},
         },
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -205,7 +205,3 @@ def _environment(serving: str) -> list[dict[str, Any]]:
         *(taken("secretKeyRef", STORE_SECRET, key, key, True) for key in keys),
         taken("secretKeyRef", SALT_SECRET, "salt", "EVERGREEN_USER_SALT", False),
     ]
-
-
-def _bytes(memory: str) -> int:
-    return round(float(memory[:-3]) * _UNITS[memory[-3:]])

@@ -7,6 +7,7 @@ from pathlib import Path
 from evergreen.bundle.signature import Signature
 from evergreen.decisions import Decision, verdict
 from evergreen.project.model import Project, Serving
+from evergreen.project.model.values import memory_bytes
 from evergreen.reports.text import number, seconds, size
 from evergreen.serving.check.hostile import probes
 from evergreen.serving.check.rows import (
@@ -23,7 +24,6 @@ from evergreen.serving.check.server import Answer, CheckedServer, NotServed
 GATE = "serving"
 _BATCH = 50
 _WARM = 20
-_UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def check_serving(project: Project, bundle: Path, splits: Path) -> Checked:
     limits = {
         "cold_start": settings.cold_start.total_seconds(),
         "p99": settings.p99.total_seconds(),
-        "memory": _bytes(settings.memory),
+        "memory": memory_bytes(settings.memory),
         "tolerance": settings.tolerance,
     }
     try:
@@ -111,10 +111,6 @@ def check_serving(project: Project, bundle: Path, splits: Path) -> Checked:
         no = Decision(GATE, "starts", verdict(False, settings.mode), reason, mode=settings.mode)
         return Checked((no,), None, str(error), limits)
     return Checked(tuple(_decide(measured, project.serving)), measured, "", limits)
-
-
-def _bytes(memory: str) -> int:
-    return round(float(memory[:-3]) * _UNITS[memory[-3:]])
 
 
 def _measure(
@@ -211,7 +207,7 @@ def _decide(measured: Measured, serving: Serving) -> Iterator[Decision]:
     p99, bound = quantile(measured.latency, 0.99), limits.p99.total_seconds()
     text = f"99 of 100 single rows are answered within {seconds(p99)}; {seconds(bound)} are allowed."
     yield decision("latency p99", p99 <= bound, text, round(p99, 5), bound)
-    held, most = measured.memory, _bytes(limits.memory)
+    held, most = measured.memory, memory_bytes(limits.memory)
     text = f"The server holds {size(held)} after all requests; {size(most)} are allowed."
     yield decision("memory", held <= most, text, held, most)
     wrong = [(name, status) for name, status, ok in measured.hostile if not ok]

@@ -3,7 +3,6 @@
 import http.client
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from evergreen.errors import InputError
+from evergreen.local.process import Process, start, tail
 from evergreen.project.model import Serving
 
 _HOST = "127.0.0.1"
@@ -55,7 +55,7 @@ class CheckedServer:
         self.cold_start = 0.0
         self._folder = tempfile.TemporaryDirectory(prefix="evergreen-check-")
         self._log = Path(self._folder.name) / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._connection: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> Self:
@@ -79,11 +79,8 @@ class CheckedServer:
         command += ["--host", _HOST, "--port", str(port), "--settings", str(settings)]
         begun = time.perf_counter()
         try:
-            with self._log.open("wb") as output:
-                self._process = subprocess.Popen(  # noqa: S603 - our own server, a list of arguments
-                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                    env={k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KFP_"))},
-                )  # fmt: skip
+            known = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "KFP_"))}
+            self._process = start(command, known, self._log)
             self._wait(begun + 2 * self.serving.check.cold_start.total_seconds())
         except BaseException:
             self.__exit__(None, None, None)
@@ -98,36 +95,29 @@ class CheckedServer:
         if self._connection:
             self._connection.close()
         if self._process:
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            self._process.stop(_STOP_SECONDS)
         self._folder.cleanup()
 
     def _wait(self, deadline: float) -> None:
         assert self._process is not None
         while True:
-            code = self._process.poll()
+            code = self._process.exit_code()
             if code is not None:
                 raise NotServed(
-                    f"bundle {self.name}", f"the server ended with exit code {code}{self._tail()}"
+                    f"bundle {self.name}", f"the server ended with exit code {code}{tail(self._log, 8)}"
                 )
             if self.ask("GET", "/v2/health/ready").status == 200:
                 return
             if time.perf_counter() > deadline:
-                raise NotServed(f"bundle {self.name}", f"the server was not ready in time{self._tail()}")
+                raise NotServed(
+                    f"bundle {self.name}", f"the server was not ready in time{tail(self._log, 8)}"
+                )
             time.sleep(_POLL_SECONDS)
-
-    def _tail(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
-        return "".join(f"\n  {line}" for line in lines)
 
     @property
     def alive(self) -> bool:
         """Whether the server's process runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.alive()
 
     def ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
@@ -151,11 +141,7 @@ class CheckedServer:
     def memory(self) -> int:
         """Resident bytes of the server now; 0 where that cannot be seen."""
         assert self._process is not None
-        try:
-            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-        except OSError:
-            return 0
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        return self._process.resident_bytes()
 
 
 def _free_port() -> int:

@@ -14,6 +14,7 @@ from evergreen import log
 from evergreen.errors import InputError
 from evergreen.files import explained
 from evergreen.project.model.serving import PredictionLog
+from evergreen.project.model.values import memory_bytes
 from evergreen.serving.predictions.batches import OutcomeBatches, PredictionBatches
 from evergreen.serving.predictions.channel import Channel
 from evergreen.serving.predictions.entry import Outcome, Served
@@ -27,7 +28,6 @@ from evergreen.storage.keys import checked_key
 _log = log.get(__name__)
 _SHORTEST = 0.01  # seconds between two turns of the writer
 _OWN_VALUES, _OUTCOME_VALUES = 15, 5  # of a row of each kind, about
-_UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
 class PredictionLogger:
@@ -56,8 +56,8 @@ class PredictionLogger:
         self._predictions: Channel[Served] = Channel(settings.queue, self._wake.set)
         self._outcomes: Channel[Outcome] = Channel(settings.queue, self._wake.set)
         self._folder = WriterFolder.create(spool)
-        self._room = Room(spool, _bytes(settings.spool))
-        rotate, size = max(0.1, settings.rotate.total_seconds()), _bytes(settings.segment)
+        self._room = Room(spool, memory_bytes(settings.spool))
+        rotate, size = max(0.1, settings.rotate.total_seconds()), memory_bytes(settings.segment)
         self._lanes: tuple[Lane[Served], Lane[Outcome]] = (
             Lane(
                 "predictions",
@@ -168,8 +168,3 @@ class PredictionLogger:
                 self._room.grew(size)
             if closed:
                 self._shipper.wake()
-
-
-def _bytes(memory: str) -> int:
-    """Such as `16MiB` in bytes."""
-    return int(float(memory[:-3]) * _UNITS[memory[-3:]])

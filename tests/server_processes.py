@@ -14,6 +14,11 @@ from pathlib import Path
 import pytest
 
 
+def free_port() -> int:
+    """One that nobody listens on."""
+    return free_ports(1)[0]
+
+
 def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
