@@ -35,9 +35,9 @@ class Read:
     tally: Tally = field(default_factory=Tally)
 
     @property
-    def arrays(self) -> list[np.ndarray]:
-        """One array [rows] a column, in the order of the signature."""
-        return self.given if self.block is None else list(self.block)
+    def arrays(self) -> np.ndarray | list[np.ndarray]:
+        """One array [rows] a column, in the order of the signature; the block where there is one."""
+        return self.given if self.block is None else self.block
 
 
 class Columns:

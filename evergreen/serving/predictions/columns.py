@@ -27,7 +27,7 @@ class FeatureColumns:
 
     def made(self, served: Sequence[Served], rows: int) -> tuple[pa.Array, np.ndarray]:
         """The column of some requests, and how many of each row's logged values are missing, [rows]."""
-        columns = _single(served) if rows == len(served) else _many(served)
+        columns = _by_column(served, rows)
         missing = np.zeros(rows, dtype=np.int32)
         children = [self._child(feature, columns[feature.index], missing) for feature in self.features]
         return arrays.struct(children, self.kind, rows), missing
@@ -51,6 +51,14 @@ class FeatureColumns:
         if feature.type == "boolean":
             return arrays.booleans((numbers != 0) & valid, None if whole else valid)
         return arrays.numbers(numbers, pa.float64(), None if whole else valid)
+
+
+def _by_column(served: Sequence[Served], rows: int) -> Sequence[Any]:
+    blocks = [one.arrays for one in served if isinstance(one.arrays, np.ndarray)]
+    if len(blocks) == len(served):
+        columns: Sequence[Any] = np.concatenate(blocks, axis=1)  # type: ignore[assignment]  # of arrays, too
+        return columns
+    return _single(served) if rows == len(served) else _many(served)
 
 
 def _single(served: Sequence[Served]) -> list[Any]:

@@ -21,7 +21,8 @@ class Served(msgspec.Struct, gc=False):
         identity: What answered.
         signature: Of the model that answered.
         arrays: One array [rows] a column, in the order of the signature: doubles with NaN for a missing
-            value, or objects (text) with the empty text for one.
+            value, or objects (text) with the empty text for one. One block [columns, rows] of doubles is
+            much quicker.
         rows: The number of rows.
         prediction: What was predicted; None when the request was refused.
         seconds: From the request's arrival until the answer was ready.
@@ -39,7 +40,7 @@ class Served(msgspec.Struct, gc=False):
     arm: str
     identity: Identity
     signature: Signature
-    arrays: list[np.ndarray]
+    arrays: np.ndarray | list[np.ndarray]
     rows: int
     prediction: Prediction | None
     seconds: float

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -187,3 +188,26 @@ def test_outcomes_come_back():
     assert made.column("time").cast(pa.int64()).to_pylist() == [round(when.timestamp() * 1e6), 0]
     assert made.column("event").to_pylist() == ["clíck", "x"]
     assert made.column("value").to_pylist() == [2.5, 1.0]
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 3, 2)])
+@pytest.mark.parametrize("kinds", ["blocks", "both"])
+def test_a_block_is_logged_as_its_columns_are(sizes, kinds):
+    inputs = (Input("a", "number"), Input("b", "boolean"), Input("c", "number"), Input("d", "number"))
+    numbers = replace(signature("binary"), inputs=inputs)
+    rng = np.random.default_rng(3)
+    blocks = [np.where(rng.random((4, n)) < 0.3, np.nan, rng.integers(0, 2, (4, n))) for n in sizes]
+    whole, parts = (
+        [replaced(n, arrays, numbers) for n, arrays in zip(sizes, given, strict=True)]
+        for given in (blocks, [list(block) for block in blocks])
+    )
+    if kinds == "both":
+        whole[1] = parts[1]
+    encoder = Encoder(IDENTITY, numbers, ("c",), ("d",), ColumnHash("salt"))
+    assert encoder.encode(whole, {}).equals(encoder.encode(parts, {}))
+
+
+def replaced(rows: int, arrays, numbers) -> Served:
+    one = single([GOOD] * rows)
+    one.arrays, one.signature = arrays, numbers
+    return one
