@@ -204,6 +204,24 @@ def aa_without_repeats(n: int) -> None:
         World._arm = original  # type: ignore[method-assign]
 
 
+def aa_routers(n: int) -> None:
+    """Several routers, with the sketches by which they know of each other's users, and without."""
+    rules = settings(**{r: {"harm": 0.0} for r in RATES})
+    original = World._clustered
+    for routers in (2, 4, 8):
+        habits = Habits(routers=routers)
+        ends = [rate_tests(s, rules, habits, 60) for s in range(n)]
+        text = f"{100 * share_of(ends, 'roll_back'):.2f} % of {n}"
+        line(f"A/A, four rates (tests alone), {routers} routers, tolerated 0", text, "≤ 1 %")
+        World._clustered = lambda self, rate: 0  # type: ignore[method-assign]
+        try:
+            ends = [rate_tests(s, rules, habits, 60) for s in range(n)]
+        finally:
+            World._clustered = original  # type: ignore[method-assign]
+        text = f"{100 * share_of(ends, 'roll_back'):.2f} % of {n}"
+        line(f"the same by {routers} routers without sketches", text, "(shows why)")
+
+
 def aa_all(n: int) -> None:
     rules = settings(means=[CLICK])
     ends = [rollout(s, rules, Habits(), 12, forced=True) for s in range(n)]
@@ -290,6 +308,7 @@ def ratios(n: int) -> None:
 PARTS: dict[str, tuple[Callable[[int], None], float]] = {
     "aa_rates": (aa_rates, 1.0),
     "aa_without_repeats": (aa_without_repeats, 0.1),
+    "aa_routers": (aa_routers, 0.3),
     "aa_all": (aa_all, 0.6),
     "good": (good, 0.03),
     "bad": (bad, 0.03),

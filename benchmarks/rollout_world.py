@@ -17,6 +17,7 @@ from evergreen.rollout.evidence import (
     UserEvidence,
     UserMoments,
 )
+from evergreen.rollout.statistics.clusters import WIDTH
 
 ARMS = ("baseline", "candidate")
 
@@ -37,7 +38,8 @@ class Habits:
         shifted: The same by the candidate.
         bias: Share of the candidate's users that are lost on the way (a sample ratio mismatch).
         most: Requests of the busiest user for one of the least.
-        window: Minutes; a user is counted as harmed at most once in it.
+        window: Minutes; a user is counted as harmed at most once in it, by each router.
+        routers: Among which every request is drawn.
         breaks: Minutes after which `factor` and `shifted` begin to hold.
     """
 
@@ -58,6 +60,7 @@ class Habits:
     most: float = 800.0
     window: int = 1440
     breaks: int = 0
+    routers: int = 1
 
 
 def activity(rng: np.random.Generator, users: int, most: float = 800.0) -> np.ndarray:
@@ -82,8 +85,11 @@ class World:
         weight = activity(rng, n, habits.most)
         self.rate = weight * habits.requests / weight.sum()
         self.always = {r: rng.random(n) < habits.always[r] for r in only}
-        self.times = {r: np.zeros(n) for r in only}
-        self.until = {r: np.zeros(n) for r in only}
+        self.times = {r: np.zeros((habits.routers, n)) for r in only}
+        self.until = {r: np.zeros((habits.routers, n)) for r in only}
+        self.place, self.sign = rng.integers(WIDTH, size=n), rng.choice([-1, 1], n)
+        self.sketch = {r: np.zeros(WIDTH, dtype=int) for r in only}
+        self.counted = dict.fromkeys(only, 0)
         self.minute = 0
         self.own = rng.beta(20 * habits.clicks, 20 * (1 - habits.clicks), n)
         self.past = np.where(rng.random(n) < 0.7, rng.binomial(20, self.own) / 20, 0.0)
@@ -100,6 +106,7 @@ class World:
         self.totals = {arm: {"requests": 0, **{(k, r): 0 for k in "erp" for r in self.only}} for arm in ARMS}
         self.asked, self.clicked = np.zeros(len(self.hash)), np.zeros(len(self.hash))
         self.said = {arm: np.zeros(len(self.habits.labels), dtype=int) for arm in ARMS}
+        self.before = {r: self._clustered(r) for r in self.only}
         self.steps.append(StepEvidence(stage, share))
 
     def pass_minute(self) -> None:
@@ -113,22 +120,34 @@ class World:
         for rate in self.only:
             worse = habits.factor.get(rate, 1.0) if self.minute >= habits.breaks else 1.0
             p = np.where(self.mine, worse, 1.0) * habits.bad[rate]
-            bad = np.where(self.always[rate], asked, rng.binomial(asked, np.minimum(p, 1.0)))
-            harmed = (bad > 0) & (self.until[rate] <= self.minute)
-            before = self.times[rate]
-            for arm, who in arms.items():
-                here = harmed & who
-                total = self.totals[arm]
-                total["e", rate] += int(bad[who].sum())
-                total["r", rate] += int(here.sum())
-                total["p", rate] += int(2 * before[here].sum())
-            self.times[rate][harmed] += 1
-            self.until[rate][harmed] = self.minute + habits.window
+            left = np.where(self.always[rate], asked, rng.binomial(asked, np.minimum(p, 1.0)))
+            for k in range(habits.routers):
+                bad = rng.binomial(left, 1 / (habits.routers - k))
+                left -= bad
+                self._count(rate, k, bad, arms)
         if self.users_too:
             self._visits(asked)
         self.minute += 1
         arms_ = {arm: self._arm(arm) for arm in ARMS}
-        self.steps[-1] = StepEvidence(self.steps[-1].stage, self.share, arms_)
+        repeats = {r: self._clustered(r) - self.before[r] for r in self.only}
+        self.steps[-1] = StepEvidence(self.steps[-1].stage, self.share, arms_, 0, repeats)
+
+    def _count(self, rate: str, router: int, bad: np.ndarray, arms: dict[str, np.ndarray]) -> None:
+        """What a router counts of bad requests by user, and what it adds to the sketch."""
+        times, until = self.times[rate][router], self.until[rate][router]
+        harmed = (bad > 0) & (until <= self.minute)
+        for arm, who in arms.items():
+            here, total = harmed & who, self.totals[arm]
+            total["e", rate] += int(bad[who].sum())
+            total["r", rate] += int(here.sum())
+            total["p", rate] += int(2 * times[here].sum())
+        times[harmed] += 1
+        until[harmed] = self.minute + self.habits.window
+        np.add.at(self.sketch[rate], self.place[harmed], self.sign[harmed])
+        self.counted[rate] += int(harmed.sum())
+
+    def _clustered(self, rate: str) -> int:
+        return int((self.sketch[rate] ** 2).sum()) - self.counted[rate]
 
     def _visits(self, asked: np.ndarray) -> None:
         habits = self.habits

@@ -51,6 +51,8 @@ class Bucket:
         end: Of the last one.
         arms: By arm.
         mirrored: Copies that the router sent, answered or not.
+        clusters: By rate: a sketch of the users who were counted in `harmed`, of both arms
+            (`evergreen.rollout.statistics.clusters`).
     """
 
     router: str
@@ -61,6 +63,7 @@ class Bucket:
     end: float
     arms: Mapping[str, ArmCounts]
     mirrored: int = 0
+    clusters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,15 @@ class StepEvidence:
         share: Percent of the users that the candidate had.
         arms: Counts by arm.
         mirrored: Copies that were sent.
+        repeats: By rate: `ArmCounts.repeats` of both arms as the sketches of all routers tell it, about. More
+            than what the routers know where a user was counted by several of them.
     """
 
     stage: int
     share: float
     arms: Mapping[str, ArmCounts] = field(default_factory=dict)
     mirrored: int = 0
+    repeats: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,7 @@ class Evidence:
         state: Where the sums by user are kept (a key in the store); empty while there are none.
         looks: Of the present experiment: the looks that were taken: users, z by success metric.
         passed: By stage that was left, oldest first: for people and for the record; nothing is judged by it.
+        clusters: By rate: the sketch of everybody who was counted in `harmed` so far.
     """
 
     steps: tuple[StepEvidence, ...] = ()
@@ -194,6 +201,7 @@ class Evidence:
     state: str = ""
     looks: tuple[Mapping[str, float], ...] = ()
     passed: tuple[Passed, ...] = ()
+    clusters: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def added(a: ArmCounts, b: ArmCounts) -> ArmCounts:

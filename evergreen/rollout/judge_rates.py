@@ -59,7 +59,7 @@ def log_evidence(
 ) -> tuple[float, tuple[Arms, ...], Alone | None]:
     """ln of the evidence of harm over all steps so far, and the counts that it is from."""
     steps = [s for s in step.evidence.steps if s.stage <= step.index]
-    arms = tuple(_arms(s, rate) for s in steps if 0 < s.share < 100)
+    arms = tuple(bad_events(s, rate) for s in steps if 0 < s.share < 100)
     alone = None if step.beside else _alone(steps, rate)
     log_e = rates.log_e(arms, guardrail.harm)
     if alone is not None:
@@ -130,10 +130,19 @@ def suspicion(arms: Sequence[Arms], alone: Alone | None) -> tuple[float, float, 
     return have, mean, float(betainc(have, trials - have + 1, p)) if have < trials + 1 else 0.0
 
 
-def _arms(step: StepEvidence, rate: str) -> Arms:
+def bad_events(step: StepEvidence, rate: str) -> Arms:
+    """The bad events of both arms in a stage."""
     candidate, baseline = (step.arms.get(arm, _NONE) for arm in ("candidate", "baseline"))
-    repeats = candidate.repeats.get(rate, 0) + baseline.repeats.get(rate, 0)
-    return Arms(step.share / 100, events(candidate, rate), events(baseline, rate), repeats)
+    return Arms(step.share / 100, events(candidate, rate), events(baseline, rate), repeats(step, rate))
+
+
+def repeats(step: StepEvidence, rate: str) -> int:
+    """How much the events cluster by user (`Arms.repeats`), as each router knows it, or all together do."""
+    return max(_known_repeats(step, rate), step.repeats.get(rate, 0))
+
+
+def _known_repeats(step: StepEvidence, rate: str) -> int:
+    return sum(counts.repeats.get(rate, 0) for counts in step.arms.values())
 
 
 def events(counts: ArmCounts, rate: str) -> int:
@@ -146,7 +155,8 @@ def _alone(steps: Sequence[StepEvidence], rate: str) -> Alone | None:
 
     Before are both arms: the same people as now, or a few users who fail often would make a difference by the
     arm that they were on (simulated: 4 % false alarms instead of 1 %). All bad events count, since who was
-    counted before does not count again in a window; they are worth as many as users were harmed.
+    counted before does not count again in a window; they are worth as many as users were harmed, each of whom
+    several routers may have counted.
     """
     now = [s.arms.get("candidate", _NONE) for s in steps if s.share >= 100]
     earlier = [s.arms for s in steps if s.share < 100]
@@ -155,7 +165,9 @@ def _alone(steps: Sequence[StepEvidence], rate: str) -> Alone | None:
         return None
     every = [*now, *before]
     total = sum(_all(c, rate) for c in every)
-    users = sum(events(c, rate) for c in every)
+    counted = sum(events(c, rate) for c in every)
+    known = counted + sum(_known_repeats(s, rate) for s in steps)
+    users = counted * known / (counted + sum(repeats(s, rate) for s in steps)) if counted else 0
     return Alone(
         sum(_all(c, rate) for c in now),
         sum(c.requests for c in now),

@@ -15,6 +15,7 @@ from evergreen.rollout.evidence import (
     added,
 )
 from evergreen.rollout.record import RolloutRecord
+from evergreen.rollout.statistics import clusters
 
 
 def offset_key(router: str) -> str:
@@ -29,7 +30,7 @@ def counted(record: RolloutRecord, buckets: Iterable[Bucket]) -> Evidence:
     other rollouts, or of no generation of this one, only move the offset.
     """
     evidence = record.evidence
-    offsets, steps = dict(evidence.offsets), list(evidence.steps)
+    offsets, steps, known = dict(evidence.offsets), list(evidence.steps), dict(evidence.clusters)
     places = {step.stage: index for index, step in enumerate(steps)}
     for bucket in sorted(buckets, key=lambda b: (b.router, b.seq)):
         key = offset_key(bucket.router)
@@ -38,10 +39,20 @@ def counted(record: RolloutRecord, buckets: Iterable[Bucket]) -> Evidence:
         offsets[key] = bucket.seq
         place = places.get(stage_at(record, bucket.generation)) if bucket.rollout == record.id else None
         if place is not None:
-            steps[place] = _with(steps[place], bucket)
+            steps[place] = _with(steps[place], bucket, _repeats(known, bucket))
     if offsets == evidence.offsets:
         return evidence
-    return replace(evidence, steps=tuple(steps), offsets=offsets)
+    return replace(evidence, steps=tuple(steps), offsets=offsets, clusters=known)
+
+
+def _repeats(known: dict[str, clusters.Clusters], bucket: Bucket) -> dict[str, int]:
+    """How much more the events cluster by user with those of a bucket, which are added to what is known."""
+    more = {}
+    for rate, sketch in bucket.clusters.items():
+        before = known.get(rate, ())
+        known[rate] = clusters.merged(before, sketch)
+        more[rate] = clusters.repeats(known[rate]) - clusters.repeats(before)
+    return more
 
 
 def stage_at(record: RolloutRecord, generation: int) -> int:
@@ -54,13 +65,14 @@ def stage_at(record: RolloutRecord, generation: int) -> int:
     return stage
 
 
-def _with(step: StepEvidence, bucket: Bucket) -> StepEvidence:
+def _with(step: StepEvidence, bucket: Bucket, more: Mapping[str, int]) -> StepEvidence:
     none = ArmCounts()
     arms: Mapping[str, ArmCounts] = {
         **step.arms,
         **{arm: added(step.arms.get(arm, none), counts) for arm, counts in bucket.arms.items()},
     }
-    return replace(step, arms=arms, mirrored=step.mirrored + bucket.mirrored)
+    repeats = {**step.repeats, **{rate: step.repeats.get(rate, 0) + n for rate, n in more.items()}}
+    return replace(step, arms=arms, mirrored=step.mirrored + bucket.mirrored, repeats=repeats)
 
 
 def begun(evidence: Evidence, stage: int, share: float) -> Evidence:

@@ -8,10 +8,10 @@ from evergreen.reports import charts
 from evergreen.reports.page import figure, table, text
 from evergreen.reports.text import number, seconds
 from evergreen.rollout.evidence import LATENCY_EDGES, RATES, ArmCounts, added
-from evergreen.rollout.judge_rates import events
+from evergreen.rollout.judge_rates import bad_events
 from evergreen.rollout.report.story import StageStory, Story
 from evergreen.rollout.report.words import RATE_NAMES, once
-from evergreen.rollout.statistics.rates import Arms, interval, relative
+from evergreen.rollout.statistics.rates import interval, relative
 from evergreen.rollout.view.facts import arms_of
 from evergreen.rollout.view.latency import quantile
 from evergreen.rollout.view.units import bounds, change, rate
@@ -47,9 +47,7 @@ def compared(stage: StageStory, name: str) -> tuple[float | None, tuple[float, f
     """The candidate's rate over the baseline's less 1, and its anytime-valid interval; None for not known."""
     if not 0 < stage.step.share < 100:
         return None, None
-    baseline, candidate = arms_of(stage.step)
-    repeats = candidate.repeats.get(name, 0) + baseline.repeats.get(name, 0)
-    arms = [Arms(stage.step.share / 100, events(candidate, name), events(baseline, name), repeats)]
+    arms = [bad_events(stage.step, name)]
     ratio, (low, high) = relative(arms), interval(arms, _ALPHA)
     shown = (low - 1, high - 1) if low > 0 or high < float("inf") else None
     return (None if ratio is None else ratio - 1), shown

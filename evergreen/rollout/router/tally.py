@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from evergreen.rollout.evidence import LATENCY_EDGES, RATES, ArmCounts, Bucket
 from evergreen.rollout.router.access import Line
+from evergreen.rollout.statistics import clusters
 from evergreen.serving.users import user_key
 
 Harm = tuple[str, float, int]
@@ -85,6 +86,7 @@ class _Part:
     end: float
     arms: dict[str, _Counts] = field(default_factory=dict)
     mirrored: int = 0
+    clusters: dict[str, list[int]] = field(default_factory=dict)
 
 
 class Tally:
@@ -120,6 +122,8 @@ class Tally:
             if before is not None:
                 counts.harmed[rate] += 1
                 counts.repeats[rate] += 2 * before
+                if key:
+                    clusters.add(part.clusters.setdefault(rate, clusters.begun()), key)
         return bad
 
     def forget(self, now: float) -> None:
@@ -138,6 +142,7 @@ class Tally:
             Bucket(
                 router, number, rollout, generation, part.begin, part.end,
                 {arm: counts.frozen() for arm, counts in sorted(part.arms.items())}, part.mirrored,
+                {rate: tuple(sketch) for rate, sketch in part.clusters.items()},
             )
             for number, ((rollout, generation), part) in enumerate(taken.items(), seq + 1)
         ]  # fmt: skip

@@ -13,6 +13,7 @@ from evergreen.rollout.router.access import FORMAT, read_line
 from evergreen.rollout.router.admin import Copies
 from evergreen.rollout.router.metrics import Metrics
 from evergreen.rollout.router.tally import Harmed, Tally, harms
+from evergreen.rollout.statistics import clusters
 from evergreen.serving.users import user_key
 
 
@@ -107,6 +108,22 @@ def test_a_user_is_harmed_once_a_window_and_repeats_make_squares():
     assert counts.harmed["errors"] + counts.repeats["errors"] == 3**2
     nobody = counted([line(status=500, user=None) for _ in range(4)])["r", 3]["candidate"]
     assert (nobody.harmed["errors"], nobody.repeats["errors"]) == (4, 0)
+
+
+def test_routers_tell_by_sketches_whom_they_counted():
+    """Both arms in one sketch, by the user's key; who has no key is nobody's repeat."""
+    lines = [line(status=500, user=user) for user in ("ann", "ann", "bob", None)]
+    lines += [line(status=500, arm="baseline", by="baseline", user="bob"), line()]
+    tally = Tally("salt", Harmed())
+    for each in lines:
+        tally.add(each)
+    (bucket,) = tally.take("router", 0)
+    expected = clusters.begun()
+    for user in ("ann", "bob"):
+        clusters.add(expected, user_key(user, "salt"))
+    assert bucket.clusters == {"errors": tuple(expected)}
+    tally.add(line())
+    assert tally.take("router", 1)[0].clusters == {}
 
 
 def test_harm_counts_on_the_arm_where_it_happened_first():
