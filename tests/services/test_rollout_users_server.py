@@ -66,7 +66,7 @@ def test_requests_outcomes_and_copies_of_a_real_server(tmp_path):
     with pytest.raises(Fault, match="does not answer"):
         reporter.report([Happened("click")], "user 5")
 
-    reader = UserReader(open_store(str(store)), "demo", tmp_path / "cache")
+    reader = UserReader(open_store(str(store)), "demo", tmp_path / "cache", clock=lambda: time.time() + 60)
     live = a_rollout(since, share=30.0)
     reading = reader.read(live)
     assert reading.users.exposed == {"baseline": 8, "candidate": 3}

@@ -5,6 +5,10 @@ Cost of one read: it grows with the new segments, the requests of the last half 
 past it. Measured with 512 MiB and a million users: 40 s of CPU for the first ten million rows, 2 to 3.5 s for
 a thousand new ones, 7 s for 600,000; at most 511 MiB resident; a state of 6 to 36 MB.
 
+Servers ship what they served some seconds later, each at a time of its own: right after a change the newest
+requests of one arm may be there and those of the other not. So requests count only once every server has had
+the time to ship them (`shipping`); younger ones wait in the state.
+
 The evidence does not depend on how the log was cut into segments and reads, nor on their order, as long as no
 row is more than five minutes (`sums.SETTLE`) behind the newest. A row that is later still counts, but not as
 the cause of a retry that is counted already, and not as a duplicate of a request more than half an hour old.
@@ -12,7 +16,8 @@ The same record and segments give the same bytes of the state.
 """
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +26,7 @@ import duckdb
 from evergreen import log
 from evergreen.project.model import Resources
 from evergreen.project.model.rollout import Rollout
+from evergreen.project.model.serving import Serving
 from evergreen.rollout.evidence import UserEvidence
 from evergreen.rollout.record import ENDED, RolloutRecord
 from evergreen.rollout.users.intake import TABLES, Intake
@@ -30,13 +36,15 @@ from evergreen.rollout.users.periods import micros, periods_of
 from evergreen.rollout.users.reference import Reference, reference_of
 from evergreen.rollout.users.scratch import working_folder
 from evergreen.rollout.users.sitting import Sitting
-from evergreen.rollout.users.state import State, States, rows_of
+from evergreen.rollout.users.state import Meta, State, States, rows_of
 from evergreen.storage import Store
 from evergreen.tables import connect
 
 _log = log.get(__name__)
 LOOKBACK = 24 * 3600.0
 """So many seconds before the rollout users' habits are read from, for the covariate."""
+_UPLOAD = 2.0
+"""Seconds for a segment to be converted and uploaded."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +75,21 @@ class UserReader:
         cache: A local folder; what is in it may be deleted at any time.
         memory: What a read may use, such as `512MiB`.
         lookback: Seconds before the rollout from which on users' habits are known.
+        clock: Seconds since 1970.
     """
 
     def __init__(
-        self, store: Store, model: str, cache: Path, memory: str = "512MiB", lookback: float = LOOKBACK
+        self,
+        store: Store,
+        model: str,
+        cache: Path,
+        memory: str = "512MiB",
+        lookback: float = LOOKBACK,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._model, self._cache = store, model, Path(cache)
         self._resources = Resources(memory=memory, threads=1)  # more would change the order of rows
-        self._lookback = lookback
+        self._lookback, self._clock = lookback, clock
         self._references: dict[int, Reference] = {}
         self._one = threading.Lock()  # two rollouts of a model may be read for in two threads
 
@@ -101,10 +116,11 @@ class UserReader:
                 before = None  # the rollout's metrics were changed: their sums are made anew
             offsets = evidence.offsets if before else {}
             newest = before.meta.newest if before else 0
+            until = micros(self._clock() - shipping(record))
             found = find(self._store, self._model, offsets, newest, start)
-            if before is not None and not found.refs and not periods_of(record, before.meta).fresh:
+            if before is not None and not found.refs and not _waits(record, before.meta):
                 return replace(unchanged, left_out=before.meta.left_out)
-            reading = self._sit(con, scratch, record, states, before, found, asked, start)
+            reading = self._sit(con, scratch, record, states, before, found, asked, start, until)
         states.prune(before.meta if before else None)
         return reading
 
@@ -118,13 +134,14 @@ class UserReader:
         found: Found,
         asked: Wanted,
         start: int,
+        until: int,
     ) -> UserReading:
         reference = self._reference(record, scratch)
         periods = periods_of(record, before.meta if before else None)
         _fill(con, before)
         intake = Intake(con, record, asked, reference, start, periods.copies)
         taken = intake.take(self._store, found.refs, scratch)
-        sitting = Sitting(con, record, before, asked, periods.seen([taken.first]), reference)
+        sitting = Sitting(con, record, before, asked, periods.seen([taken.first]), reference, until)
         users, meta, rows = sitting.hold(taken, scratch)
         key = states.save(con, rows, meta, scratch)
         extra = {"rollout": record.id, "new": len(found.refs), "state": key, **meta.left_out}
@@ -137,6 +154,17 @@ class UserReader:
         if version not in self._references:
             self._references = {version: reference_of(self._store, self._model, version, scratch)}
         return self._references[version]
+
+
+def shipping(record: RolloutRecord) -> float:
+    """Seconds after which what a server has served is in the store, by the settings of its log."""
+    kept = Serving.model_validate(dict(record.serving)).log
+    return kept.rotate.total_seconds() + kept.flush.total_seconds() + _UPLOAD
+
+
+def _waits(record: RolloutRecord, meta: Meta) -> bool:
+    """Whether there is something to sum although no segment is new."""
+    return meta.newest >= meta.until or periods_of(record, meta).fresh
 
 
 def _wanted_now(record: RolloutRecord) -> bool:

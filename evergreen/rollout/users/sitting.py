@@ -30,6 +30,7 @@ class Sitting:
         wanted: The metrics.
         periods: What rows count for.
         reference: Of the candidate's outputs.
+        until: Requests from here on are kept, and do not count yet.
     """
 
     def __init__(
@@ -40,7 +41,9 @@ class Sitting:
         wanted: Wanted,
         periods: Periods,
         reference: Reference,
+        until: int,
     ) -> None:
+        self._until = until
         self._con, self._record, self._before = con, record, before
         self._wanted, self._periods, self._reference = wanted, periods, reference
         self._last = before.meta if before else None
@@ -58,7 +61,7 @@ class Sitting:
         """
         last = self._last
         newest = max(taken.newest, last.newest if last else 0)
-        cut = max(last.cut if last else 0, newest - SETTLE, 0)
+        cut = max(last.cut if last else 0, min(newest - SETTLE, self._until), 0)
         late = self._late(last.cut if last else 0)
         merged = self._users(cut, scratch)
         happened, all_happened = self._happened()
@@ -101,6 +104,7 @@ class Sitting:
             pairs=before.plus(joined.settled),
             answered=answered,
             left_out=_added(last.left_out if last else {}, left_out),
+            until=min(self._until, newest + 1),
         )
         return users, meta, self._rows(merged, cut)
 
@@ -114,7 +118,7 @@ class Sitting:
     def _users(self, cut: int, scratch: Path) -> str:
         """The users' sums in a file of their own, sorted, for several passes."""
         before = users_before(self._before, self._periods, len(self._wanted.events))
-        query = Sums(self._con, self._wanted, self._periods, cut, before).run()
+        query = Sums(self._con, self._wanted, self._periods, cut, self._until, before).run()
         path = scratch / "users.parquet"
         with explained("users"):
             how = "FORMAT parquet, COMPRESSION snappy"
@@ -173,8 +177,8 @@ class Sitting:
         worth = " OR ".join([worth, *(f"y{e}_before <> 0" for e in range(len(self._wanted.events)))])
         kinds = {
             "user": f"SELECT {columns} FROM {merged} WHERE {worth}",
-            "visit": f'SELECT id, "user", key FROM visit WHERE key >= {4 * max(cut - since, 0)} '
-            'ORDER BY key, id, "user"',
+            "visit": 'SELECT id, "user", key FROM (FROM visit UNION ALL FROM visit_later) '
+            f'WHERE key >= {4 * max(cut - since, 0)} ORDER BY key, id, "user"',
             "report": f'SELECT id, "user", time, event, value FROM report WHERE time >= {cut} '
             'ORDER BY time, event, id, "user", value',
             "half": pairs.kept_rows(),

@@ -68,6 +68,7 @@ class Meta(msgspec.Struct, frozen=True):
         pairs: Of the present stage.
         answered: Outputs of the present stage by arm and label.
         left_out: How often, by reason: see `UserReading.left_out`.
+        until: Requests from here on were not counted yet.
     """
 
     number: int
@@ -85,6 +86,7 @@ class Meta(msgspec.Struct, frozen=True):
     pairs: PairSums = PairSums()
     answered: dict[str, dict[str, int]] = {}
     left_out: dict[str, int] = {}
+    until: int = 2**60
 
 
 @dataclass(frozen=True)

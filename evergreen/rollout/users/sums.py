@@ -60,14 +60,21 @@ class Sums:
         wanted: Which events are summed.
         periods: What rows count for.
         cut: Before it, rows are settled by this read.
+        until: Requests from here on do not count yet.
         before: SQL of the users so far (`users_before`).
     """
 
     def __init__(
-        self, con: duckdb.DuckDBPyConnection, wanted: Wanted, periods: Periods, cut: int, before: str
+        self,
+        con: duckdb.DuckDBPyConnection,
+        wanted: Wanted,
+        periods: Periods,
+        cut: int,
+        until: int,
+        before: str,
     ) -> None:
         self._con, self._wanted, self._periods, self._cut = con, wanted, periods, cut
-        self._before = before
+        self._until, self._before = until, before
         self._key_place = periods.place("(key // 4)", "(key & 3)")
 
     def run(self) -> str:
@@ -93,10 +100,12 @@ class Sums:
 
     def _visit(self) -> None:
         """Each request once: duplicates of an id by one user count as the earliest of them."""
-        self._con.execute(
-            "CREATE TEMP TABLE visit AS SELECT id, \"user\", min(key) AS key, bool_or(settled) AS settled "
-            "FROM visits GROUP BY id, \"user\""
-        )  # fmt: skip
+        for table, which in (("visit", "<"), ("visit_later", ">=")):
+            self._con.execute(
+                f"CREATE TEMP TABLE {table} AS SELECT id, \"user\", min(key) AS key, "
+                "bool_or(settled) AS settled "
+                f"FROM visits GROUP BY id, \"user\" HAVING min(key) {which} {4 * self._until}"
+            )  # fmt: skip
         self._con.execute("DROP TABLE visits")
 
     def _retries(self, event: int) -> None:

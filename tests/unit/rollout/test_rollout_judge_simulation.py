@@ -34,6 +34,7 @@ def test_without_repeats_users_who_always_fail_look_like_harm(monkeypatch):
     """The test above can fail: it does when each minute counts a user anew and nothing allows for it."""
     original = World._arm
     monkeypatch.setattr(World, "_arm", lambda self, arm: replace(original(self, arm), repeats={}))
+    monkeypatch.setattr(World, "_clustered", lambda self, rate: 0)
     habits = Habits(users=2000, requests=900, window=1)
     ends = [rate_tests(s, settings(), habits, 60) for s in range(12)]
     assert share_of(ends, "roll_back") > 0.1

@@ -2,6 +2,7 @@
 
 import random
 import tempfile
+import time
 import zlib
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,13 +14,15 @@ from hypothesis import strategies as st
 
 from evergreen.rollout.users import UserReader
 from evergreen.storage.local import LocalStore
-from tests.unit.rollout.users_world import GRACE, Brute, Out, Row, Writers, after, record, traffic
+from tests.unit.rollout.users_world import GRACE, T0, Brute, Out, Row, Writers, after, record, traffic
+
+SHIPPED = 12.2  # seconds: the log's defaults, and two for the upload
 
 
-def world(folder):
+def world(folder, clock=time.time):
     folder.mkdir(exist_ok=True)
     store = LocalStore(folder / "store")
-    reader = UserReader(store, "shop", folder / "cache", "512MiB", lookback=3600)
+    reader = UserReader(store, "shop", folder / "cache", "512MiB", lookback=3600, clock=clock)
     return store, reader, Writers(store, folder)
 
 
@@ -73,7 +76,8 @@ def test_any_split_and_order_gives_the_sums_of_the_whole_log(seed, size, writers
     chance = random.Random(seed)
     brute = Brute(live=0.0, begin=GRACE, gaps=[(0.0, GRACE)])
     with tempfile.TemporaryDirectory() as folder:
-        store, reader, log = world(Path(folder) / "split")
+        clock = T0
+        store, reader, log = world(Path(folder) / "split", lambda: clock)
         parts = cut(rows, writers, chance, 100) + (cut(outs, writers, chance, 100) if outs else [])
         parts.sort(key=lambda part: part[0])
         marks = [*sorted(chance.sample(range(len(parts) + 1), min(reads, len(parts)))), len(parts)]
@@ -82,8 +86,11 @@ def test_any_split_and_order_gives_the_sums_of_the_whole_log(seed, size, writers
             for _, writer, part in parts[done:mark]:
                 log.put(part, writer)
             done = mark
+            clock = max(clock, T0 + chance.uniform(-100, 60) + max([p[0] for p in parts[:mark]], default=0))
             reading = reader.read(now)
             now = after(now, reading)
+        clock = time.time()
+        reading = reader.read(now)  # all the same whether something is new, or was only too young
         assert_equal(reading.users, brute, rows, outs)
 
         whole_store, whole_reader, whole = world(Path(folder) / "whole")
@@ -109,6 +116,33 @@ def test_the_same_offsets_give_the_same_bytes(tmp_path):
     assert (again.state, again.users, again.offsets) == (first.state, first.users, first.offsets)
     assert store.read(again.state) == content
     assert reader.read(after(now, first)) == replace(again, left_out=first.left_out)  # nothing is new
+
+
+def test_requests_count_once_every_server_had_the_time_to_ship_them(tmp_path):
+    """One arm's newest requests must not look as if the other arm had none."""
+    seconds = 0.0
+    _, reader, log = world(tmp_path, lambda: T0 + seconds)
+    canary = record(share=50.0)
+
+    def exposed():
+        nonlocal canary
+        reading = reader.read(canary)
+        canary = after(canary, reading)
+        return reading.users.exposed
+
+    log.put([Row(t, f"b{t}", str(t)) for t in range(10, 20)], "writer0b")
+    log.put([Out(15, "b11", "11"), Out(25, "", "12")], "writer0o")
+    seconds = 20.5
+    assert exposed() == {"baseline": 0, "candidate": 0}
+    log.put([Row(t, f"c{t}", str(100 + t), "candidate") for t in range(10, 20)], "writer0c")
+    seconds = 14.5 + SHIPPED
+    assert exposed() == {"baseline": 5, "candidate": 5}
+    seconds = 20.0 + SHIPPED
+    assert exposed() == {"baseline": 10, "candidate": 10}, "nothing is new but the time"
+    state, moments = canary.evidence.state, canary.evidence.users.metrics["click"]["baseline"]
+    assert (moments.users, moments.events, moments.y) == (10, 2, 2.0)
+    exposed()
+    assert canary.evidence.state == state, "nothing waits any more"
 
 
 def test_a_crash_between_state_and_record_leaves_an_orphan_only(tmp_path):
