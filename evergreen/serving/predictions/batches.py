@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from evergreen.serving.predictions.privacy import ColumnHash
 T_contra = TypeVar("T_contra", contravariant=True)
 _DAY = 86_400
 _ENCODERS = 8
+_IDENTITY = attrgetter("identity")
 
 
 class Target(NamedTuple):
@@ -66,11 +68,8 @@ class PredictionBatches:
 
     def made(self, items: Sequence[Served], gap: Mapping[str, int]) -> list[Batch]:
         """One row for each predicted row, by version and day."""
-        groups: dict[tuple[int, int], list[Served]] = {}
-        for item in items:
-            groups.setdefault((id(item.identity), int(item.time // _DAY)), []).append(item)
         batches: list[Batch] = []
-        for (_, day), group in groups.items():
+        for day, group in _grouped(items):
             identity = group[0].identity
             encoder = self._encoder(identity, group[0].signature)
             target = Target(identity.name, encoder.version, identity.digest, day)
@@ -87,6 +86,18 @@ class PredictionBatches:
             encoder = Encoder(identity, signature, self._exclude, self._hashed, self._hash)
             self._encoders[key] = encoder
         return encoder
+
+
+def _grouped(items: Sequence[Served]) -> list[tuple[int, Sequence[Served]]]:
+    """Items of one version and day together, with the day."""
+    times = [item.time for item in items]
+    first, last = int(min(times) // _DAY), int(max(times) // _DAY)
+    if first == last and len(set(map(id, map(_IDENTITY, items)))) == 1:
+        return [(first, items)]
+    groups: dict[tuple[int, int], list[Served]] = {}
+    for item in items:
+        groups.setdefault((id(item.identity), int(item.time // _DAY)), []).append(item)
+    return [(day, group) for (_, day), group in groups.items()]
 
 
 class OutcomeBatches:

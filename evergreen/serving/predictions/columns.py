@@ -27,10 +27,24 @@ class FeatureColumns:
 
     def made(self, served: Sequence[Served], rows: int) -> tuple[pa.Array, np.ndarray]:
         """The column of some requests, and how many of each row's logged values are missing, [rows]."""
-        columns = _by_column(served, rows)
+        blocks = [one.arrays for one in served if isinstance(one.arrays, np.ndarray)]
+        if len(blocks) == len(served):
+            children, missing = self._numbers(np.concatenate(blocks, axis=1))
+            return arrays.struct(children, self.kind, rows), missing
+        columns = _single(served) if rows == len(served) else _many(served)
         missing = np.zeros(rows, dtype=np.int32)
         children = [self._child(feature, columns[feature.index], missing) for feature in self.features]
         return arrays.struct(children, self.kind, rows), missing
+
+    def _numbers(self, block: np.ndarray) -> tuple[list[pa.Array], np.ndarray]:
+        """The same of a block [columns, rows] of doubles: asked at once which values are missing."""
+        valid = block == block
+        if valid.all():
+            missing = np.zeros(block.shape[1], dtype=np.int32)
+            return [self._number(f, block[f.index], None) for f in self.features], missing
+        logged = [feature.index for feature in self.features]
+        missing = np.count_nonzero(~valid[logged], axis=0).astype(np.int32)
+        return [self._number(f, block[f.index], valid[f.index]) for f in self.features], missing
 
     def _child(self, feature: Feature, values: Any, missing: np.ndarray) -> pa.Array:
         """One column, missing values as null; they are added to `missing`."""
@@ -43,22 +57,16 @@ class FeatureColumns:
             return arrays.texts(texts, empty_is_null=True)
         numbers = np.array(values, dtype=np.float64)
         valid = numbers == numbers
-        whole = bool(valid.all())
-        if not whole:
-            missing += ~valid
+        missing += ~valid
+        return self._number(feature, numbers, valid)
+
+    def _number(self, feature: Feature, numbers: np.ndarray, valid: np.ndarray | None) -> pa.Array:
         if feature.hashed:
             return arrays.texts(self._hash.numbers(numbers.tolist()), empty_is_null=True)
         if feature.type == "boolean":
-            return arrays.booleans((numbers != 0) & valid, None if whole else valid)
-        return arrays.numbers(numbers, pa.float64(), None if whole else valid)
-
-
-def _by_column(served: Sequence[Served], rows: int) -> Sequence[Any]:
-    blocks = [one.arrays for one in served if isinstance(one.arrays, np.ndarray)]
-    if len(blocks) == len(served):
-        columns: Sequence[Any] = np.concatenate(blocks, axis=1)  # type: ignore[assignment]  # of arrays, too
-        return columns
-    return _single(served) if rows == len(served) else _many(served)
+            given = numbers != 0
+            return arrays.booleans(given if valid is None else given & valid, valid)
+        return arrays.numbers(numbers, pa.float64(), valid)
 
 
 def _single(served: Sequence[Served]) -> list[Any]:
