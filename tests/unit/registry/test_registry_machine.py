@@ -103,4 +103,4 @@ class RegistryMachine(RuleBasedStateMachine):
 
 
 RegistryMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
-TestRegistryMachine = RegistryMachine.TestCase
+TestRegistryMachine = pytest.mark.slow(RegistryMachine.TestCase)

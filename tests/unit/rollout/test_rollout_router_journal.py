@@ -120,6 +120,7 @@ class _Envoy:
             self._open()
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**6))
 @settings(max_examples=25)
 def test_a_counter_that_is_killed_between_any_two_steps_counts_every_line_once(tmp_path_factory, seed):

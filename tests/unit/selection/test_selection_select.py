@@ -28,6 +28,7 @@ def test_noise_and_repeats_go_and_what_matters_stays(chosen):
     assert chosen.findings == () and {d.verdict for d in chosen.decisions} == {"pass"}
 
 
+@pytest.mark.slow
 def test_leaving_out_costs_nothing_and_the_interval_says_how_sure_that_is(chosen):
     quality = chosen.selection.quality
     assert quality["worse_low"] <= quality["worse"] <= quality["worse_high"]

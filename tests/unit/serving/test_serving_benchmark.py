@@ -52,6 +52,7 @@ def test_answers_are_checked_before_anything_is_measured():
         check_answers(contender(answering(b"busy", "503 Service Unavailable")))
 
 
+@pytest.mark.slow
 def test_a_server_is_ended_with_its_children_and_its_cpu_time_is_known():
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
     with launched((sys.executable, "-c", code), min(psutil.Process().cpu_affinity() or [0])) as process:
