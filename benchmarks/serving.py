@@ -148,10 +148,10 @@ def _guess(found: Found, server: Running, plan: Plan) -> float:
     return 800 / min(usable) if usable else median(plan.rates)
 
 
-def shadows(world: World, core: int, plan: Plan) -> dict[str, Any] | None:
+def shadows(world: World, core: int, elsewhere: int, plan: Plan) -> dict[str, Any] | None:
     """The slow shadow; a router that cannot be had ends nothing else."""
     try:
-        return serving_shadow.measure(world, core, plan.shadow_rounds, plan.repeats)
+        return serving_shadow.measure(world, core, elsewhere, plan.shadow_rounds, plan.repeats)
     except RuntimeError as error:
         print(f"\nthe slow shadow was not measured: {error}")
         return None
@@ -212,7 +212,7 @@ def main() -> None:
             for name, why in found.unavailable.items():
                 print(f"- {name} could not be had: {why}")
             print(found.noise(), flush=True)
-        shadow = None if given.skip_shadow else shadows(world, server_core, plan)
+        shadow = None if given.skip_shadow else shadows(world, server_core, load_core, plan)
     if shadow:
         print(f"\n## A shadow that takes 200 ms\n\n{serving_shadow.text(shadow)}")
     print(f"\n{(time.monotonic() - begun) / 60:.1f} minutes")

@@ -1,9 +1,10 @@
 """What a slow shadow does to the clients of the router: Envoy as `evergreen.rollout.router` configures it.
 
-Envoy, the agent beside it, the model server and the shadows share the server's core. Three plans take turns:
-no copies, copies of all requests to a shadow that answers at once, and to one that takes 200 ms. Between the
-first two lies what copying costs Envoy, and what a shadow costs that shares the core, as it does only here;
-between the first and the last also the shadow's slowness.
+Envoy, the agent beside it and the model server share the server's core; the shadows run on the load's, which
+does not spin here, as they run on another machine: on the same core they would take the processor from what
+they are copies of. Three plans take turns: no copies, copies of all requests to a shadow that answers at
+once, and to one that takes 200 ms. Between the first two lies what copying costs Envoy; between the first and
+the last also the shadow's slowness.
 """
 
 import http.client
@@ -50,9 +51,9 @@ class Bed:
         asked: The model server as clients reach it: through the router.
         baseline: Where it listens itself.
         shadows: Where each plan's shadow listens.
-        core: The core that they share.
+        core: The core that router and server share.
         server: The model server.
-        parts: The other processes that were started.
+        parts: The router's processes.
     """
 
     client: RouterClient
@@ -120,12 +121,13 @@ class Seen:
         return 1000 * quantile([s for part in self.latencies for s in part], share)
 
 
-def measure(world: World, core: int, rounds: int, repeats: int) -> dict[str, Any]:
+def measure(world: World, core: int, elsewhere: int, rounds: int, repeats: int) -> dict[str, Any]:
     """Start everything, measure the plans in turn, and compare.
 
     Args:
         world: The models.
-        core: Where everything but the load runs.
+        core: Where router and server run.
+        elsewhere: The shadows' core, and the load's.
         rounds: How often each plan has its turn.
         repeats: How many disturbed turns may be repeated.
 
@@ -134,7 +136,7 @@ def measure(world: World, core: int, rounds: int, repeats: int) -> dict[str, Any
     """
     seen = {name: Seen() for name in SHADOWS}
     names = list(SHADOWS)
-    with _bed(world, core) as bed:
+    with _bed(world, core, elsewhere) as bed:
         for k in range(rounds):
             for j, name in enumerate(names[k % 3 :] + names[: k % 3]):
                 print(f"router with {name}, round {k + 1}", file=sys.stderr, flush=True)
@@ -147,7 +149,7 @@ def measure(world: World, core: int, rounds: int, repeats: int) -> dict[str, Any
 
 
 @contextmanager
-def _bed(world: World, core: int) -> Iterator[Bed]:
+def _bed(world: World, core: int, elsewhere: int) -> Iterator[Bed]:
     entry, agent, port, *places = free_ports(5)
     model = contenders.ours(world, "logistic", port, world.folder / "log-shadow")
     shadows = dict(zip([n for n, seconds in SHADOWS.items() if seconds is not None], places, strict=True))
@@ -158,18 +160,17 @@ def _bed(world: World, core: int) -> Iterator[Bed]:
     )  # fmt: skip
     with ExitStack() as stack:
         server = stack.enter_context(stack.enter_context(started(model, core)).awake())
-        parts = []
         for name, place in shadows.items():
             command = (sys.executable, str(HERE / "slow_shadow.py"), str(place), str(SHADOWS[name]))
-            parts.append(stack.enter_context(launched(command, core)))
-        parts.append(stack.enter_context(launched(router, core, model.environment)))
+            stack.enter_context(launched(command, elsewhere))
+        parts = [stack.enter_context(launched(router, core, model.environment))]
         client = RouterClient(f"http://127.0.0.1:{agent}")
         yield Bed(client, with_port(model, entry), f"127.0.0.1:{port}", shadows, core, server, parts)
 
 
 def _turn(bed: Bed, name: str, seen: Seen, *, keep_disturbed: bool) -> bool:
     """One turn of a plan; whether it was disturbed and is not kept."""
-    with Load(bed.asked.port, bed.asked.requests, spin=True) as load:
+    with Load(bed.asked.port, bed.asked.requests, spin=False) as load:
         load.run(RATE, 0.5)
         before, others, begun = bed.copies(name), bed.others(), time.perf_counter()
         result = load.run(RATE, SECONDS)

@@ -1,9 +1,13 @@
 """A model server that takes its time: answers every POST after so many seconds, and counts them at GET /.
 
 python slow_shadow.py PORT SECONDS
+
+Give or take a quarter: requests come evenly spaced, and answers after a fixed time would all come in step
+with later requests (200 ms are 60 requests at 300 a second).
 """
 
 import asyncio
+import random
 import sys
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
@@ -30,7 +34,8 @@ class Slow(asyncio.Protocol):
             self.answer(str(Slow.count).encode())
             return
         Slow.count += 1
-        asyncio.get_running_loop().call_later(Slow.seconds, self.answer, b"{}")
+        seconds = Slow.seconds * random.uniform(0.75, 1.25)
+        asyncio.get_running_loop().call_later(seconds, self.answer, b"{}")
 
     def answer(self, body):
         if not self.transport.is_closing():
