@@ -10,8 +10,10 @@ says `tests alone`. Prints a table; a short version is tests/unit/rollout/test_r
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from math import log
+from unittest.mock import patch
 
 import numpy as np
 
@@ -191,34 +193,31 @@ def aa_rates(n: int) -> None:
 
 def aa_without_repeats(n: int) -> None:
     """What happens when routers do not count `repeats`."""
-    original, sketched = World._arm, World._clustered
-    World._arm = lambda self, arm: replace(original(self, arm), repeats={})  # type: ignore[method-assign]
-    World._clustered = lambda self, rate: 0  # type: ignore[method-assign]
-    try:
+    original = World._arm
+    unaware = patch.object(World, "_arm", lambda self, arm: replace(original(self, arm), repeats={}))
+    with unaware, _without_sketches():
         for window, harm in ((1440, 0.2), (20, 0.2), (1, 0.2), (1, 0.5)):
             rules = settings(**{r: {"harm": harm} for r in RATES})
             ends = [rate_tests(s, rules, Habits(window=window), 60) for s in range(n)]
             text = f"{100 * share_of(ends, 'roll_back'):.2f} % of {n}"
             name = f"60 minutes a stage, tolerated {harm:g}, window {window} minutes"
             line(f"the same by routers that do not count `repeats`, {name}", text, "(shows why)")
-    finally:
-        World._arm, World._clustered = original, sketched  # type: ignore[method-assign]
+
+
+def _without_sketches() -> AbstractContextManager[object]:
+    return patch.object(World, "_clustered", lambda self, rate: 0)
 
 
 def aa_routers(n: int) -> None:
     """Several routers, with the sketches by which they know of each other's users, and without."""
     rules = settings(**{r: {"harm": 0.0} for r in RATES})
-    original = World._clustered
     for routers in (2, 4, 8):
         habits = Habits(routers=routers)
         ends = [rate_tests(s, rules, habits, 60) for s in range(n)]
         text = f"{100 * share_of(ends, 'roll_back'):.2f} % of {n}"
         line(f"A/A, four rates (tests alone), {routers} routers, tolerated 0", text, "≤ 1 %")
-        World._clustered = lambda self, rate: 0  # type: ignore[method-assign]
-        try:
+        with _without_sketches():
             ends = [rate_tests(s, rules, habits, 60) for s in range(n)]
-        finally:
-            World._clustered = original  # type: ignore[method-assign]
         text = f"{100 * share_of(ends, 'roll_back'):.2f} % of {n}"
         line(f"the same by {routers} routers without sketches", text, "(shows why)")
 

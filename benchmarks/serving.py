@@ -42,9 +42,10 @@ from benchmarks import serving_contenders as contenders
 from benchmarks import serving_shadow
 from benchmarks.serving_contenders import Contender
 from benchmarks.serving_rounds import Bench
-from benchmarks.serving_servers import Running, cores, free_ports, started
+from benchmarks.serving_servers import Running, cores, started
 from benchmarks.serving_table import Found, as_json, rates_table, summary, throughput_table
 from benchmarks.serving_world import MODELS, PEERS, PINS, World, environment_of, make_world, train_peer
+from evergreen.serving.ports import free_ports
 
 ENVIRONMENTS = Path.home() / ".cache" / "evergreen-bench" / "serving"
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.serving_load import post
 from benchmarks.serving_world import COLUMNS, HERE, World
+from evergreen.threads import thread_limits
 
 OURS, LIMIT = "evergreen", "limit"
 
@@ -199,5 +200,4 @@ def _fastapi(
 
 def environment() -> dict[str, str]:
     """The environment of every server: one thread for the one core, no warnings, nobody calls home."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    return {**os.environ, **dict.fromkeys(names, "1"), "DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore"}
+    return {**os.environ, **thread_limits(1), "DO_NOT_TRACK": "1", "PYTHONWARNINGS": "ignore"}

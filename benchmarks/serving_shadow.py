@@ -27,7 +27,6 @@ from benchmarks.serving_servers import (
     check_answers,
     cpu_seconds,
     family,
-    free_ports,
     launched,
     started,
     with_port,
@@ -36,6 +35,7 @@ from benchmarks.serving_table import number, table
 from benchmarks.serving_world import HERE, World
 from evergreen.rollout.plan import RoutePlan, Target
 from evergreen.rollout.router.client import RouterClient, RouterUnreachable
+from evergreen.serving.ports import free_ports
 
 RATE, SECONDS = 300.0, 2.5
 SHADOWS = {"no copies": None, "prompt shadow": 0.0, "slow shadow": 0.2}  # seconds that an answer takes

@@ -6,11 +6,12 @@ otherwise share a taken port in silence, and each would get a part of the connec
 
 import errno
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 from evergreen.errors import InputError
 
-_LISTEN = "0A"
+_LISTEN, _LOOPBACK = "0A", "127.0.0.1"
 
 
 def is_free(host: str, port: int) -> bool:
@@ -33,6 +34,19 @@ def is_free(host: str, port: int) -> bool:
             reason = "needs more rights" if forbidden else "is not an address of this machine"
             raise InputError(f"{host}:{port}", reason, remedy="Name another address or port.") from None
     return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine's own address that nobody listens on, each another one.
+
+    Args:
+        count: How many.
+    """
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((_LOOPBACK, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def holder(port: int) -> str:

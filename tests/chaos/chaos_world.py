@@ -30,6 +30,7 @@ from evergreen.rollout.router.client import RouterClient
 from evergreen.rollout.stores.local import LocalStates
 from evergreen.rollout.tally import stage_at
 from evergreen.storage import open_store
+from evergreen.threads import thread_limits
 
 T = TypeVar("T")
 SAID = [Decision("model", "roc_auc min", "pass", "it is good enough")]
@@ -250,7 +251,7 @@ class World:
             until(lambda pid=pid: gone(pid))
         command = Folder(self.home / "platform").read().parts["controller"].command
         salt = Folder(self.home / "platform").credentials().salt
-        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        one = thread_limits(1)
         here = str(Path(__file__).with_name("chaos_controller.py"))
 
         def start(step: str, nth: int, number: int, *more: str) -> subprocess.Popen[bytes]:

@@ -58,15 +58,20 @@ def rolled_back(world, load, record, before):
     assert max(last, routed) - begin <= MOST
 
 
-def test_one_that_needs_what_callers_do_not_send(world):
-    """It answers 400 where the baseline answers 200: users get the baseline's answer, it gets the error."""
+def taken_back(world, kind, name, **load_settings):
+    """A bad candidate under load until it is rolled back: the load, the record, and what routers counted."""
     before = world.counted()
-    with world.load("candidate errs", lacks=0.3, feature=FEATURE) as load:
-        record = world.begin("needy", settings())
+    with world.load(name, **load_settings) as load:
+        record = world.begin(kind, settings())
         record = world.ends(record.id)
         load.wait(50)
         rolled_back(world, load, record, before)
-    found = world.requests(before)
+    return load, record, world.requests(before)
+
+
+def test_one_that_needs_what_callers_do_not_send(world):
+    """It answers 400 where the baseline answers 200: users get the baseline's answer, it gets the error."""
+    load, record, found = taken_back(world, "needy", "candidate errs", lacks=0.3, feature=FEATURE)
     new = f"demo@{record.candidate}"
     assert found["fallbacks"] > 5 and found["candidate"] - found["fallbacks"] == models(load.answers())[new]
     assert all(a.whole for a in load.answers() if a.model == new)
@@ -76,13 +81,7 @@ def test_one_that_needs_what_callers_do_not_send(world):
 
 def test_one_that_fails(world):
     """It answers 500 where the baseline answers 200: users get the baseline's answer."""
-    before = world.counted()
-    with world.load("candidate fails", lacks=0.3, feature=FEATURE) as load:
-        record = world.begin("faulty", settings())
-        record = world.ends(record.id)
-        load.wait(50)
-        rolled_back(world, load, record, before)
-    found = world.requests(before)
+    load, record, found = taken_back(world, "faulty", "candidate fails", lacks=0.3, feature=FEATURE)
     assert found["fallbacks"] > 5
     assert all(a.whole for a in load.answers() if a.model == f"demo@{record.candidate}")
     (log,) = (world.home / "platform" / "logs").glob(f"model-server-demo@{record.candidate}-*.log")
@@ -116,12 +115,7 @@ def test_one_that_is_slow(world):
 
 
 def test_one_that_answers_nothing(world):
-    before = world.counted()
-    with world.load("candidate empty") as load:
-        record = world.begin("silent", settings())
-        record = world.ends(record.id)
-        load.wait(50)
-        rolled_back(world, load, record, before)
+    _, record, _ = taken_back(world, "silent", "candidate empty")
     assert "empty outputs" in next(e for e in record.events if e.what == "rolling back").reason
 
 

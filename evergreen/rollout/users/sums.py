@@ -100,12 +100,13 @@ class Sums:
 
     def _visit(self) -> None:
         """Each request once: duplicates of an id by one user count as the earliest of them."""
-        for table, which in (("visit", "<"), ("visit_later", ">=")):
-            self._con.execute(
-                f"CREATE TEMP TABLE {table} AS SELECT id, \"user\", min(key) AS key, "
-                "bool_or(settled) AS settled "
-                f"FROM visits GROUP BY id, \"user\" HAVING min(key) {which} {4 * self._until}"
-            )  # fmt: skip
+        self._con.execute(
+            "CREATE TEMP TABLE visit AS SELECT id, \"user\", min(key) AS key, bool_or(settled) AS settled "
+            "FROM visits GROUP BY id, \"user\""
+        )  # fmt: skip
+        young = f"key >= {4 * self._until}"
+        self._con.execute(f"CREATE TEMP TABLE visit_later AS FROM visit WHERE {young}")
+        self._con.execute(f"DELETE FROM visit WHERE {young}")
         self._con.execute("DROP TABLE visits")
 
     def _retries(self, event: int) -> None:

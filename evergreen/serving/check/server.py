@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ from typing import Self
 from evergreen.errors import InputError
 from evergreen.local.process import Process, start, tail
 from evergreen.project.model import Serving
+from evergreen.serving.ports import free_ports
 
 _HOST = "127.0.0.1"
 _POLL_SECONDS = 0.02
@@ -66,7 +66,7 @@ class CheckedServer:
         """
         settings = Path(self._folder.name) / "serving.json"
         settings.write_text(self.serving.model_dump_json())
-        port = _free_port()
+        (port,) = free_ports(1)
         self._connection = http.client.HTTPConnection(_HOST, port, timeout=_TIMEOUT)
         command = [
             sys.executable,
@@ -142,9 +142,3 @@ class CheckedServer:
         """Resident bytes of the server now; 0 where that cannot be seen."""
         assert self._process is not None
         return self._process.resident_bytes()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])

@@ -4,7 +4,7 @@ import socket
 import pytest
 
 from evergreen.errors import InputError
-from evergreen.serving.ports import holder, is_free, require_free
+from evergreen.serving.ports import free_ports, holder, is_free, require_free
 
 
 @pytest.mark.parametrize("option", [None, socket.SO_REUSEPORT])
@@ -46,3 +46,8 @@ def test_a_number_that_is_no_port_is_refused(port):
 def test_an_address_that_is_not_ours_is_refused(host):
     with pytest.raises(InputError, match="is not an address"):
         require_free(host, 40_000, "x", "")
+
+
+def test_free_ports_are_free_and_differ():
+    found = free_ports(5)
+    assert len(set(found)) == 5 and all(is_free("127.0.0.1", port) for port in found)
