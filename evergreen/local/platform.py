@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from evergreen.errors import InputError
 from evergreen.local import parts, s3
 from evergreen.local.parts import Part, Recipe
-from evergreen.local.servers import freed
+from evergreen.local.servers import GIVEN_BACK_SECONDS
 from evergreen.local.state import CONTROLLER, MODEL_SERVER, ROUTER, S3, SUPERVISOR, Folder, State
 from evergreen.serving.ports import is_free, require_free
 
@@ -232,11 +232,11 @@ def _plan_s3(folder: Folder, before: State | None, port: int | None, host: str) 
     state = State(host, kind, program, _BUCKET, wanted)
     if before:
         state = replace(before, host=host, kind=kind, program=program, s3_port=wanted)
+    own = set(parts.server(folder, before).ports.values()) if before else set()
     for purpose, number in parts.server(folder, state).ports.items():
-        if before and number == before.s3_port:
-            freed(host, number)
         remedy = "Name another one with --s3-port, or 0 for any."
-        require_free(host, number, f"the S3 server ({purpose})", remedy)
+        patience = GIVEN_BACK_SECONDS if number in own else 0.0
+        require_free(host, number, f"the S3 server ({purpose})", remedy, patience)
     return state
 
 
@@ -283,7 +283,9 @@ def _plan_model(folder: Folder, state: State, model: str | None, port: int | Non
         folder.write(state)
     if wanted == 0:
         wanted = _free_block(folder.path / "model", state.host, 1)
-    require_free(state.host, wanted, "the model server", "Name another one with --model-port, or 0 for any.")
+    remedy = "Name another one with --model-port, or 0 for any."
+    patience = GIVEN_BACK_SECONDS if wanted == state.model_port else 0.0
+    require_free(state.host, wanted, "the model server", remedy, patience)
     return replace(state, model=model, model_port=wanted, digest=digest)
 
 

@@ -193,7 +193,8 @@ def _routers(folder: Folder, state: State, routing: Routing, deadline: float) ->
         folder.write(state)
     if not any(state.alive(name) or parts.envoy_lives(folder, name) for name in names):
         remedy = "Name another one with --router-port, or 0 for any."
-        require_free(state.host, routing.port, "the router", remedy)
+        patience = servers.GIVEN_BACK_SECONDS if any(name in state.parts for name in names) else 0.0
+        require_free(state.host, routing.port, "the router", remedy, patience)
     for number, name in enumerate(names, 1):
         _give_plan(folder, state, number)
         state = _kept_or_started(folder, state, name, _router(folder, state, routing, number), deadline)

@@ -16,12 +16,13 @@ from evergreen.local import parts, s3
 from evergreen.local.parts import Recipe
 from evergreen.local.process import Process
 from evergreen.local.state import S3, Folder, Running, State, server_name
-from evergreen.serving.ports import is_free
+from evergreen.serving.ports import is_free, is_freed
 
 _PORTS = range(20_000, 32_000)
 _LASTED = 60.0
 _LONGEST_WAIT = 30.0
 _FREED_SECONDS = 0.5
+GIVEN_BACK_SECONDS = 5.0  # a killed process of a busy machine holds its ports as long
 _DRAIN_SECONDS = "1"  # routers look every half second whether a server is ready
 _INPUT = 2
 
@@ -175,7 +176,7 @@ def _recipe(folder: Folder, state: State, servers: Servers, name: str) -> Recipe
     before = state.parts.get(name)
     begun = next((state.parts[n] for n in of_version(state, servers.model, servers.version)), None)
     port = urlsplit(before.url).port if before else None
-    if not port or not freed(state.host, port):
+    if not port or not is_freed(state.host, port, _FREED_SECONDS):
         port = free_port(folder, state, name)
     command = (
         sys.executable, "-m", "evergreen.serving", f"{servers.model}@{servers.version}",
@@ -184,16 +185,6 @@ def _recipe(folder: Folder, state: State, servers: Servers, name: str) -> Recipe
     )  # fmt: skip
     variables = begun.variables if begun else {"EVERGREEN_SERVING": json.dumps(dict(servers.serving))}
     return Recipe(command, variables, f"http://{state.host}:{port}")
-
-
-def freed(host: str, port: int) -> bool:
-    """Whether a port is free, or is so soon: threads of a killed process keep it for a moment."""
-    deadline = time.monotonic() + _FREED_SECONDS
-    while not is_free(host, port):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def free_port(folder: Folder, state: State, name: str) -> int:

@@ -99,7 +99,8 @@ class Supervisor:
             return False
         if not running.command or time.time() < running.started + wait(lasted(running)):
             return False
-        return is_free(state.host, urlsplit(running.url).port or 0)
+        held = list(parts.server(self._folder, state).ports.values()) if name == S3 else []
+        return all(is_free(state.host, port) for port in held or [urlsplit(running.url).port or 0])
 
     def _restarted(self, state: State, name: str) -> State:
         if not self._due(state, name):

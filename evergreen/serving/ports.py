@@ -6,12 +6,13 @@ otherwise share a taken port in silence, and each would get a part of the connec
 
 import errno
 import socket
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from evergreen.errors import InputError
 
-_LISTEN, _LOOPBACK = "0A", "127.0.0.1"
+_LISTEN, _LOOPBACK, _POLL_SECONDS = "0A", "127.0.0.1", 0.02
 
 
 def is_free(host: str, port: int) -> bool:
@@ -33,6 +34,25 @@ def is_free(host: str, port: int) -> bool:
             forbidden = error.errno == errno.EACCES
             reason = "needs more rights" if forbidden else "is not an address of this machine"
             raise InputError(f"{host}:{port}", reason, remedy="Name another address or port.") from None
+    return True
+
+
+def is_freed(host: str, port: int, patience: float) -> bool:
+    """Whether a port is free, or is so soon: threads of a killed process keep it for a moment.
+
+    Args:
+        host: The address to listen on.
+        port: 1 to 65535.
+        patience: Seconds to wait for it at most.
+
+    Raises:
+        InputError: as `is_free` does.
+    """
+    deadline = time.monotonic() + patience
+    while not is_free(host, port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
     return True
 
 
@@ -71,7 +91,7 @@ def holder(port: int) -> str:
     return ""
 
 
-def require_free(host: str, port: int, purpose: str, remedy: str) -> None:
+def require_free(host: str, port: int, purpose: str, remedy: str, patience: float = 0.0) -> None:
     """Refuse a port that something listens on.
 
     Args:
@@ -79,13 +99,14 @@ def require_free(host: str, port: int, purpose: str, remedy: str) -> None:
         port: 1 to 65535.
         purpose: What the port is for, such as `the model server`.
         remedy: What to do about a taken port, as a full sentence.
+        patience: Seconds that whoever has it may take to give it back.
 
     Raises:
         InputError: naming the port, who holds it, and the remedy.
     """
     if not 0 < port < 65536:
         raise InputError(f"port {port} for {purpose}", "is not a port", "a number from 1 to 65535")
-    if not is_free(host, port):
+    if not is_freed(host, port, patience):
         taken = holder(port)
         raise InputError(
             f"port {port} for {purpose}", f"is taken{f' by {taken}' if taken else ''}", "a free port", remedy

@@ -5,13 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import platform_world as world
 import pytest
 
 from evergreen.errors import InputError
-from evergreen.local import platform, servers
+from evergreen.local import parts, platform, servers
 from evergreen.local.state import server_name
 from evergreen.rollout.fleets.local import LocalFleet
 from evergreen.serving.ports import is_free
@@ -145,6 +146,18 @@ def test_no_store_is_no_reason_to_refuse_a_version(home):
     assert server_name("demo", 1, 1) not in world.folder(home).read().parts
     platform.up(home)
     ready(fleet)
+
+
+def test_ports_that_a_killed_store_gives_back_late_are_waited_for(home):
+    state = world.folder(home).read()
+    os.kill(state.parts["s3"].pid, signal.SIGKILL)
+    world.until(lambda: not state.parts["s3"].process.alive())
+    last = max(parts.server(world.folder(home), state).ports.values())
+    world.until(lambda: is_free(state.host, last))
+    late = socket.create_server((state.host, last))
+    threading.Timer(1.0, late.close).start()
+    platform.up(home)
+    assert world.folder(home).read().s3_port == state.s3_port
 
 
 def test_many_callers_make_one_set_of_servers(home):

@@ -1,5 +1,6 @@
 import os
 import socket
+import threading
 
 import pytest
 
@@ -34,6 +35,15 @@ def test_a_port_just_left_by_its_server_is_free():
         other.close()
     link.close()
     assert is_free("127.0.0.1", port)
+
+
+def test_a_port_that_is_given_back_soon_is_waited_for():
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    with pytest.raises(InputError, match="is taken"):
+        require_free("127.0.0.1", port, "x", "", patience=0.05)
+    threading.Timer(0.2, taken.close).start()
+    require_free("127.0.0.1", port, "x", "", patience=10)
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65536])
