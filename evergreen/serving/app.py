@@ -120,7 +120,7 @@ class App:
         self._measure(route, model, work, arm, answer.status, seconds)
         if self._predictions is not None and model is not None and answer.status in (200, 400):
             who = (request_id, user_key(headers.get(self._user_header), self._salt), arm)
-            self._predictions.record(_served(model, who, work, answer.status, seconds, len(body)))
+            self._predictions.record(_served(model, who, work, answer.status, seconds))
         if self._accesses.takes():
             self._accesses.write(
                 "request", route=route.action, status=answer.status, request_id=request_id, arm=arm,
@@ -282,7 +282,7 @@ class App:
 
 
 def _served(
-    model: ServedModel, who: tuple[str, str, str], work: Work | None, status: int, seconds: float, size: int
+    model: ServedModel, who: tuple[str, str, str], work: Work | None, status: int, seconds: float
 ) -> "Served":
     """What the prediction log keeps of a request."""
     from evergreen.serving.predictions.entry import Served
@@ -292,5 +292,5 @@ def _served(
     read, answered = work.read, work.answered
     return Served(
         time.time(), *who, model.identity, model.signature, read.arrays, read.rows, work.prediction, seconds,
-        status, read.tally.missing, read.tally.imputed, answered.empty, answered.empty_rows, size,
+        status, read.tally.missing, read.tally.imputed, answered.empty, answered.empty_rows,
     )  # fmt: skip

@@ -22,7 +22,7 @@ _BUCKETS = (
     0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 _ROWS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000)
-_REASONS = dict.fromkeys(("queue", "disk", "closed", "encode", "error"), 0)
+_REASONS = dict.fromkeys(("queue", "disk", "closed", "encode", "killed"), 0)
 P = TypeVar("P", Counts, Spread, Watched)
 
 

@@ -40,7 +40,7 @@ _CONNECTIONS = 8192
 _HEAD_BYTES = 65_536  # of a request's line and headers; more is a 431
 _DRAIN_SECONDS = 30.0
 _THREADS_SECONDS = 2.0
-_SWITCH_SECONDS = 0.001  # how long the prediction log's thread may keep a request waiting for Python's lock
+_SWITCH_SECONDS = 0.001  # how long another thread may keep a request waiting for Python's lock
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,9 @@ def _open_log(name: str, options: Options, store: str) -> "tuple[PredictionLogge
     from evergreen.serving.predictions.salt import find_salt
     from evergreen.storage import open_store
 
+    open_store(store)  # the writer's process would only find later that there is none
     salt = find_salt(spool)
-    return PredictionLogger(settings, name, spool, open_store(store), salt), salt
+    return PredictionLogger(settings, name, spool, store, salt), salt
 
 
 def run(

@@ -5,6 +5,7 @@ client would have had its answer.
 """
 
 import os
+import secrets
 import sys
 import time
 from datetime import timedelta
@@ -18,7 +19,6 @@ from evergreen.project.model.serving import PredictionLog
 from evergreen.serving.model import Identity
 from evergreen.serving.predictions.entry import Served
 from evergreen.serving.predictions.logger import PredictionLogger
-from evergreen.storage import open_store
 
 SIGNATURE = Signature("binary", (Input("age", "number"), Input("city", "category")), ("no", "yes"), "yes")
 IDENTITY = Identity("coupons", "1", "aa", "onnx")
@@ -26,15 +26,15 @@ IDENTITY = Identity("coupons", "1", "aa", "onnx")
 
 def main() -> None:
     """Serve about 2,000 requests a second, closing a segment every 0.3 seconds."""
-    spool, store, flush = Path(sys.argv[1]), open_store(sys.argv[2]), float(sys.argv[3])
+    spool, store, flush = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     settings = PredictionLog(flush=timedelta(seconds=flush), rotate=timedelta(seconds=0.3))
     log = PredictionLogger(settings, "coupons", spool, store, "salt")
-    number = 0
+    number, name = 0, secrets.token_hex(4)
     while True:
         for _ in range(4):
             arrays = [np.array([float(number)]), np.array([f"city {number % 9}"], dtype=object)]
             made = Prediction(np.array(["yes"], dtype=object), np.array([[0.25, 0.75]]))
-            request = f"{log.writer}-{number}"
+            request = f"{name}-{number}"
             taken = log.record(
                 Served(time.time(), request, "", "", IDENTITY, SIGNATURE, arrays, 1, made, 0.001)
             )

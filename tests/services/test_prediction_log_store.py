@@ -1,5 +1,6 @@
 """The prediction log with real processes and real stores: killed servers, and a store that goes away."""
 
+import os
 import random
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from evergreen.project.model.serving import PredictionLog
 from evergreen.serving.model import Identity
 from evergreen.serving.predictions.entry import Outcome, Served
 from evergreen.serving.predictions.logger import PredictionLogger
-from evergreen.serving.predictions.reading import fetch, segments
+from evergreen.serving.predictions.reading import facts, fetch, segments
 from evergreen.storage import Store, open_store
 
 LOAD = Path(__file__).with_name("prediction_load.py")
@@ -51,7 +52,7 @@ def logged(store: Store, cache: Path) -> list[str]:
 
 
 def test_a_log_reaches_every_kind_of_store(store: Store, tmp_path: Path):
-    log = PredictionLogger(PredictionLog(), "coupons", tmp_path / "spool", store, "salt")
+    log = PredictionLogger(PredictionLog(), "coupons", tmp_path / "spool", store.uri, "salt")
     for k in range(500):
         assert log.record(served(k))
     log.record_outcomes([Outcome(time.time(), "r1", "u", "click")])
@@ -60,43 +61,94 @@ def test_a_log_reaches_every_kind_of_store(store: Store, tmp_path: Path):
     assert [s.seq for s in segments(store, "coupons", kind="outcomes")] == [1]
 
 
-def killed(spool: Path, root: str, seconds: float) -> list[tuple[str, float]]:
-    """Run a server under load, kill it after so long; what it had answered, and when."""
+def killed(spool: Path, root: str, seconds: float, *, whole_group: bool) -> list[tuple[str, float]]:
+    """Run a server under load, kill it after so long; what it had answered, and when.
+
+    Args:
+        whole_group: Whether its log's writer is killed with it, as with a container.
+    """
     command = [sys.executable, str(LOAD), str(spool), root, str(FLUSH)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         killer = subprocess.Popen(["sleep", str(seconds)])
         lines = [first]
         while killer.poll() is None:
             lines.append(process.stdout.readline())
-        process.send_signal(signal.SIGKILL)
+        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
         lines += process.stdout.read().splitlines()
     whole = [line.split() for line in lines if line.count(" ") == 1 and line.strip()]
     return [(request, float(when)) for request, when in whole]
 
 
-@pytest.mark.service
-def test_kill_9_loses_at_most_the_last_flush_and_logs_nothing_twice(s3_root: str, tmp_path: Path):
-    """Servers that share a spool are killed at random moments; the last one ships what all of them left."""
-    root = s3_root
-    store, spool = open_store(root), tmp_path / "spool"
-    answered: list[list[tuple[str, float]]] = []
-    for round_ in range(4):
-        answered.append(killed(spool, root, random.Random(round_).uniform(0.2, 1.4)))
-    log = PredictionLogger(PredictionLog(), "coupons", spool, store, "salt")
-    until(lambda: not [p for p in spool.iterdir() if p.name != log.writer])
+def shipped_by_the_next_one(spool: Path, root: str) -> None:
+    """A server that starts brings to the store what those before it left in the spool."""
+    log = PredictionLogger(PredictionLog(), "coupons", spool, root, "salt")
+    until(lambda: bool(log.writer) and not [p for p in spool.iterdir() if p.name != log.writer])
     log.close()
+
+
+@pytest.mark.service
+def test_kill_9_of_a_server_loses_nothing_and_logs_nothing_twice(s3_root: str, tmp_path: Path):
+    """Servers that share a spool are killed at random moments, and their writers end what they began."""
+    store, spool = open_store(s3_root), tmp_path / "spool"
+    answered = [
+        killed(spool, s3_root, random.Random(k).uniform(0.7, 1.9), whole_group=False) for k in range(4)
+    ]
+    shipped_by_the_next_one(spool, s3_root)
     found = logged(store, tmp_path / "cache")
     assert len(found) == len(set(found))
     for requests in answered:
-        writer = requests[0][0].partition("-")[0]
-        mine = [r for r in found if r.startswith(writer)]
-        assert mine == [f"{writer}-{k}" for k in range(len(mine))]  # in order, and without a hole
+        name = requests[0][0].partition("-")[0]
+        mine = [r for r in found if r.startswith(name)]
+        assert mine == [f"{name}-{k}" for k in range(len(mine))]  # in order, and without a hole
+        assert len(requests) <= len(mine) <= len(requests) + 1
+
+
+@pytest.mark.service
+def test_kill_9_of_server_and_writer_loses_at_most_the_last_flush(s3_root: str, tmp_path: Path):
+    store, spool = open_store(s3_root), tmp_path / "spool"
+    answered = [
+        killed(spool, s3_root, random.Random(k).uniform(0.7, 1.9), whole_group=True) for k in range(3)
+    ]
+    shipped_by_the_next_one(spool, s3_root)
+    found = logged(store, tmp_path / "cache")
+    assert len(found) == len(set(found))
+    for requests in answered:
+        name = requests[0][0].partition("-")[0]
+        mine = [r for r in found if r.startswith(name)]
+        assert mine == [f"{name}-{k}" for k in range(len(mine))]
         lost = requests[len(mine) :]
         assert not lost or requests[-1][1] - lost[0][1] <= FLUSH + LATE
+    writers = {s.writer for s in segments(store, "coupons")}
+    for writer in writers:
         seqs = [s.seq for s in segments(store, "coupons") if s.writer == writer]
         assert seqs == list(range(1, len(seqs) + 1))
+
+
+@pytest.mark.service
+def test_a_writer_that_is_killed_is_started_again_and_what_it_lost_is_counted(tmp_path: Path):
+    store = open_store(str(tmp_path / "store"))
+    settings = PredictionLog(flush=timedelta(seconds=0.05), rotate=timedelta(seconds=0.3))
+    log = PredictionLogger(settings, "coupons", tmp_path / "spool", store.uri, "salt")
+    writers, number = set[str](), 0
+    for _ in range(3):
+        until(lambda: log.writer not in ("", *writers))
+        writers.add(log.writer)
+        for _ in range(400):
+            assert log.record(served(number))
+            number += 1
+            time.sleep(0.0005)
+        os.kill(log._hand.pid, signal.SIGKILL)
+    log.close()
+    found = logged(store, tmp_path / "cache")
+    assert len(found) == len(set(found))
+    assert set(log.dropped_by_reason) <= {"killed"}
+    assert number - log.dropped <= len(found) <= number
+    assert len({s.writer for s in segments(store, "coupons")}) >= 3
+    told = [facts(p).dropped for p in fetch(store, segments(store, "coupons"), tmp_path / "cache")]
+    assert sum(d.get("killed", 0) for d in told) == log.dropped
+    assert not list((tmp_path / "spool").iterdir())
 
 
 @pytest.mark.service
@@ -118,7 +170,7 @@ def test_a_store_that_goes_away_and_comes_back(clean_environment: pytest.MonkeyP
         for name, value in platform.environment(home).items():
             clean_environment.setenv(name, value)
         store = open_store(platform.store_uri(home))
-        log = PredictionLogger(settings, "coupons", tmp_path / "spool", store, "salt")
+        log = PredictionLogger(settings, "coupons", tmp_path / "spool", store.uri, "salt")
         load(log, 300)
         until(lambda: log.shipped > 0)
         platform.down(home)

@@ -43,7 +43,8 @@ class PredictionLog(Section):
         rotate: A segment is closed and shipped after this time at the latest.
         segment: Or when it has this size.
         queue: Requests that may wait to be written; what comes on top is dropped, and counted as dropped.
-        flush: The most that kill -9 of the server loses.
+        flush: What waits is written so often: the most that is lost with the whole container or machine.
+            kill -9 of the server loses nothing.
         spool: What may wait on the server's disk for a store that cannot be reached; past it nothing more is
             recorded, and counted as dropped.
     """
@@ -55,7 +56,7 @@ class PredictionLog(Section):
     rotate: Duration = timedelta(seconds=10)
     segment: Memory = "16MiB"
     queue: Annotated[int, Field(ge=1, le=10_000_000)] = 20_000
-    flush: Duration = timedelta(milliseconds=200)
+    flush: Duration = timedelta(seconds=1)
     spool: Memory = "1GiB"
 
 

@@ -31,7 +31,6 @@ class Served(msgspec.Struct, gc=False):
         imputed: How many values were imputed, or columns ignored, by policy.
         empty: How many rows have an empty output.
         empty_rows: Which rows those are, [rows] of booleans; None where the number says it: none or all.
-        size: Bytes of the request's body: what waits is bounded by them, too. 0 where it is not known.
     """
 
     time: float
@@ -49,7 +48,6 @@ class Served(msgspec.Struct, gc=False):
     imputed: int = 0
     empty: int = 0
     empty_rows: np.ndarray | None = None
-    size: int = 0
 
 
 class Outcome(msgspec.Struct, gc=False):

@@ -1,4 +1,4 @@
-"""From a channel to segments: what waits is encoded in batches and appended to the open segment."""
+"""From an inlet to segments: what waits is encoded in batches and appended to the open segment."""
 
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
@@ -7,23 +7,22 @@ import pyarrow as pa
 
 from evergreen import log
 from evergreen.serving.predictions.batches import Batch, Batches, Target
-from evergreen.serving.predictions.channel import Channel
+from evergreen.serving.predictions.intake import Inlet
 from evergreen.serving.predictions.layout import About, Kind
 from evergreen.serving.predictions.segment import OpenSegment
 from evergreen.serving.predictions.spool import WriterFolder
 
 _log = log.get(__name__)
 T = TypeVar("T")
-# Items of one batch: Python's lock is held while they are encoded, and a request waits for it.
-_BATCH = 256
+_BATCH = 256  # items
 
 
 class Lane(Generic[T]):
-    """One kind of item on its way from the channel to segments; used by the writer's thread alone.
+    """One kind of item on its way from its inlet to segments; used by one thread at a time.
 
     Args:
         kind: `predictions` or `outcomes`.
-        channel: Where items come from.
+        inlet: Where items come from.
         batches: How they are encoded.
         folder: Where the segments are.
         rotate: A segment is closed after so many seconds.
@@ -33,13 +32,13 @@ class Lane(Generic[T]):
     def __init__(
         self,
         kind: Kind,
-        channel: Channel[T],
+        inlet: Inlet[T],
         batches: Batches[T],
         folder: WriterFolder,
         rotate: float,
         segment: int,
     ) -> None:
-        self._kind, self._channel, self._batches, self._folder = kind, channel, batches, folder
+        self._kind, self._inlet, self._batches, self._folder = kind, inlet, batches, folder
         self._rotate, self._segment = rotate, segment
         self._open: OpenSegment | None = None
         self._target: Target | None = None
@@ -56,8 +55,9 @@ class Lane(Generic[T]):
         Returns:
             Bytes written, and whether a segment was closed.
         """
-        items, before = self._channel.take(), self._closed_segments
+        items, before = self._inlet.take(), self._closed_segments
         size = sum(self._write(items[at : at + _BATCH]) for at in range(0, len(items), _BATCH))
+        self._inlet.settle()
         if self._open is not None and now - self._open.begun >= self._rotate:
             self._close()
         return size, self._closed_segments != before
@@ -65,7 +65,7 @@ class Lane(Generic[T]):
     def finish(self) -> tuple[int, bool]:
         """Write what waits, tell of what was dropped since, and close the segment; returns as `turn`."""
         size, _ = self.turn(0.0)
-        gap = self._channel.take_gap()
+        gap = self._inlet.take_gap()
         if self._open is not None:
             self._close()
         if gap and self._target is not None:
@@ -82,15 +82,15 @@ class Lane(Generic[T]):
 
     def _write(self, items: Sequence[T]) -> int:
         """Write items; one that cannot be encoded costs no other one. Returns the bytes."""
-        gap = self._channel.take_gap()
+        gap = self._inlet.take_gap()
         try:
             batches = self._batches.made(items, gap)
         except Exception:  # noqa: BLE001 - whatever a server hands over, the log goes on
-            self._channel.keep_gap(gap)
+            self._inlet.keep_gap(gap)
             if len(items) > 1:
                 return sum(self._write([item]) for item in items)
             _log.warning("prediction log: not loggable", extra={"kind": self._kind}, exc_info=True)
-            self._channel.drop(1, "encode")
+            self._inlet.drop(1, "encode")
             return 0
         return sum(self._append(batch, {} if number else gap) for number, batch in enumerate(batches))
 
@@ -110,8 +110,8 @@ class Lane(Generic[T]):
         return size
 
     def _failed(self, items: int, gap: Mapping[str, int], error: OSError) -> None:
-        self._channel.keep_gap(gap)
-        self._channel.drop(items, "disk")
+        self._inlet.keep_gap(gap)
+        self._inlet.drop(items, "disk")
         if not self._failing:
             extra = {"kind": self._kind, "reason": error.strerror}
             _log.warning("prediction log: cannot write; what comes is dropped", extra=extra)

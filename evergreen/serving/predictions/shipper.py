@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,10 +27,11 @@ class Room:
     Args:
         spool: The folder.
         budget: Its bytes; past them nothing more is recorded until a tenth is free again.
+        show: Told how many bytes are used, and whether that is too much.
     """
 
-    def __init__(self, spool: Path, budget: int) -> None:
-        self._spool, self._budget = spool, budget
+    def __init__(self, spool: Path, budget: int, show: Callable[[int, bool], None]) -> None:
+        self._spool, self._budget, self._show = spool, budget, show
         self.used, self.full = used_bytes(spool), False
         self._judge()
 
@@ -49,6 +51,7 @@ class Room:
             event = "spool is full: requests are dropped" if full else "spool has room again"
             _log.warning(f"prediction log: {event}", extra={"used": self.used, "budget": self._budget})
         self.full = full
+        self._show(self.used, full)
 
 
 class Shipper:
@@ -109,7 +112,7 @@ class Shipper:
             self._convert(self._own, dead=False)
             if last or time.monotonic() >= self._retry_at:
                 self._ship(self._own)
-                if not last and time.monotonic() - self._looked_at >= _LOOK_SECONDS:
+                if last or time.monotonic() - self._looked_at >= _LOOK_SECONDS:
                     self._recover()
                 self._succeeded()
         except Exception as error:  # noqa: BLE001 - whatever the store does, the next try may go better

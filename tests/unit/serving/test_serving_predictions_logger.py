@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from log_in_thread import logger_in_thread
 
 from evergreen.bundle import Input, Signature
 from evergreen.bundle.signature import Prediction
@@ -20,6 +21,7 @@ from evergreen.serving.predictions.entry import Outcome, Served
 from evergreen.serving.predictions.logger import PredictionLogger
 from evergreen.serving.predictions.privacy import is_sampled
 from evergreen.serving.predictions.reading import facts, fetch, offsets, segments
+from evergreen.serving.predictions.ring import PREDICTIONS
 from evergreen.serving.predictions.salt import find_salt
 from evergreen.serving.predictions.spool import WriterFolder
 from evergreen.storage import open_store
@@ -52,7 +54,7 @@ def make(tmp_path: Path, store: LocalStore):
     made = []
 
     def logger(folder: str = "spool", to=None, **given) -> PredictionLogger:
-        made.append(PredictionLogger(settings(**given), "coupons", tmp_path / folder, to or store, "salt"))
+        made.append(logger_in_thread(settings(**given), "coupons", tmp_path / folder, to or store))
         return made[-1]
 
     yield logger
@@ -148,24 +150,19 @@ def test_what_was_dropped_at_the_end_is_told_too(make, store, tmp_path):
     log = make()
     log.record(served(0))
     until(lambda: log.written == 1)
-    log._predictions.drop(3, "disk")
+    log._ring.drop(PREDICTIONS, 3, "disk")
     log.close()
     told = [facts(p) for p in fetch(store, segments(store, "coupons"), tmp_path / "cache")]
     assert [(f.rows, dict(f.dropped)) for f in told] == [(1, {}), (0, {"disk": 3})]
 
 
-def test_large_requests_are_bounded_by_their_values(make):
-    log = make(flush=timedelta(seconds=2))
+def test_what_waits_is_bounded_by_its_bytes(make):
+    log = make(flush=timedelta(seconds=3))
     many = served(0)
-    many.arrays = [np.zeros(3_000_000), np.zeros(3_000_000, dtype=object)]
-    many.rows = 3_000_000
-    log._predictions._wake = lambda: None
-    assert [log.record(many) for _ in range(4)] == [True, False, False, False]
-    log._predictions.take()
-    long = served(0)
-    long.size = 40 * 2**20
-    assert [log.record(long) for _ in range(3)] == [True, True, False]
-    log._predictions.take()
+    many.arrays, many.rows = [np.zeros(3_000_000)], 3_000_000
+    assert [log.record(many) for _ in range(4)] == [True, True, False, False]
+    assert log.dropped_by_reason == {"queue": 2}
+    log._ring.take(2**30)
 
 
 def test_one_request_that_cannot_be_logged_costs_no_other_one(make, store, tmp_path):
@@ -290,4 +287,4 @@ def test_the_salt_is_the_environments_or_made_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["a/b", "..", ""])
 def test_a_name_that_cannot_be_a_folder_is_refused(tmp_path, store, name):
     with pytest.raises(InputError):
-        PredictionLogger(settings(), name, tmp_path / "spool", store, "salt")
+        PredictionLogger(settings(), name, tmp_path / "spool", store.uri, "salt")

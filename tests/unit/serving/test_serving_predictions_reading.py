@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from log_in_thread import logger_in_thread
 from typer.testing import CliRunner
 
 from evergreen.bundle import Input, Signature
@@ -18,7 +19,6 @@ from evergreen.project.model import SkewGate
 from evergreen.project.model.serving import PredictionLog
 from evergreen.serving.model import Identity
 from evergreen.serving.predictions.entry import Outcome, Served
-from evergreen.serving.predictions.logger import PredictionLogger
 from evergreen.serving.predictions.reading import facts, fetch, log_relation, segments
 from evergreen.serving.predictions.table import Wanted, export, serving_table
 from evergreen.skew.check import check_skew
@@ -52,7 +52,7 @@ def store(tmp_path_factory):
     """A log of two versions, whose features differ in name and in type, over two days."""
     root = tmp_path_factory.mktemp("log")
     store = open_store(str(root / "store"))
-    log = PredictionLogger(PredictionLog(), "coupons", root / "spool", store, "salt")
+    log = logger_in_thread(PredictionLog(), "coupons", root / "spool", store)
     for k in range(4):
         log.record(one(FIRST, k, 1.5 * k, f"at {k}"))
     log.record(one(FIRST, 4, status=400))
@@ -126,7 +126,7 @@ def test_the_serving_table_has_one_column_a_feature(files, tmp_path):
 def test_skew_is_found_in_what_was_served(tmp_path):
     """A model is served another unit than it was trained on; every row is compared through the log."""
     store = open_store(str(tmp_path / "store"))
-    log = PredictionLogger(PredictionLog(), "coupons", tmp_path / "spool", store, "salt")
+    log = logger_in_thread(PredictionLog(), "coupons", tmp_path / "spool", store)
     what = version(3, Input("price", "number"), Input("city", "category"))
     for k in range(200):
         served = one(what, 0, 100.0 * (k + 1), "ab"[k % 2])
