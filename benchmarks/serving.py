@@ -11,7 +11,8 @@ Contenders, each with one worker, single rows, the same scikit-learn pipelines:
 
 Models: imputer, scaler and logistic regression; the same with a random forest of 100 trees. Before a server
 is measured, its answers are compared with what its model says. Rounds are interleaved: every contender gets
-a rate in turn, and the others stand still meanwhile (SIGSTOP). Latency counts from the moment at which a
+a rate in turn, and the others stand still meanwhile (SIGSTOP); `evergreen` and `limit` have more turns at the
+highest one. Latency counts from the moment at which a
 request was due, and a request without a good answer is slower than any other. A rate at which less than half
 was answered is not exceeded, and one at which not all was answered is not measured again. Then the highest
 rate that each keeps up with is searched: everything answered, p99 at most 50 ms. Last, what a shadow that
@@ -40,7 +41,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import serving_contenders as contenders
 from benchmarks import serving_shadow
-from benchmarks.serving_contenders import Contender
+from benchmarks.serving_contenders import LIMIT, OURS, Contender
 from benchmarks.serving_rounds import Bench
 from benchmarks.serving_servers import Running, cores, started
 from benchmarks.serving_table import Found, as_json, rates_table, summary, throughput_table
@@ -62,6 +63,8 @@ class Plan:
         repeats: Disturbed runs to repeat at most, for each model, in the rounds and again in the search.
         step: The throughput is known within this factor.
         shadow_rounds: How often the router's clients are measured with and without a shadow.
+        duels: Further rounds of `evergreen` and `limit` alone at the highest rate: what takes the core for
+            some milliseconds is in one run's p99 and not in the next one's.
     """
 
     models: tuple[str, ...]
@@ -71,10 +74,11 @@ class Plan:
     repeats: int
     step: float
     shadow_rounds: int
+    duels: int
 
 
-FULL = Plan(MODELS, (250.0, 500.0, 1000.0), 2, 2.5, 6, 1.1, 6)
-QUICK = Plan(("logistic",), (500.0, 1000.0), 1, 1.5, 2, 1.25, 2)
+FULL = Plan(MODELS, (250.0, 500.0, 1000.0), 2, 2.5, 6, 1.1, 6, 14)
+QUICK = Plan(("logistic",), (500.0, 1000.0), 1, 1.5, 2, 1.25, 2, 3)
 
 
 def prepare(names: Sequence[str], root: Path, world: World) -> tuple[dict[str, Any], dict[str, str]]:
@@ -115,6 +119,10 @@ def compete(listed: Sequence[Contender], plan: Plan, bench: Bench) -> Found:
             for rate in plan.rates:
                 for server in turned:
                     _one(found, server, rate, bench)
+        pair = [server for server in servers if server.contender.name in (OURS, LIMIT)]
+        for k in range(plan.duels if len(pair) == 2 else 0):
+            for server in pair if k % 2 else reversed(pair):
+                _one(found, server, max(plan.rates), bench)
         bench.repeats = plan.repeats
         for server in servers:
             with server.awake():

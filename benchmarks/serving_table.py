@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -44,9 +45,21 @@ class Found:
 
     def ratio(self, name: str, base: str, rate: float, what: str) -> float:
         """Median over the rounds of the ratio to another contender's figure; NaN without one."""
+        ratios = self._ratios(name, base, rate, what)
+        return median(ratios) if ratios else math.nan
+
+    def interval(self, name: str, base: str, rate: float, what: str) -> tuple[float, float]:
+        """Where 95 % of that median lie when the rounds are drawn again (percentile bootstrap; Efron 1979)."""
+        ratios, drawn = self._ratios(name, base, rate, what), random.Random(0)
+        if not ratios:
+            return math.nan, math.nan
+        again = sorted(median(drawn.choices(ratios, k=len(ratios))) for _ in range(2000))
+        return again[50], again[-51]
+
+    def _ratios(self, name: str, base: str, rate: float, what: str) -> list[float]:
         pairs = zip(self.runs.get((name, rate), []), self.runs.get((base, rate), []), strict=False)
         ratios = [_over(getattr(a, what), getattr(b, what)) for a, b in pairs if a and b]
-        return median(ratios) if ratios else math.nan
+        return [ratio for ratio in ratios if not math.isnan(ratio)]
 
 
 def _over(value: float, base: float) -> float:
@@ -106,7 +119,8 @@ def summary(found: Found) -> dict[str, float]:
     """The ratios that the benchmark is for.
 
     Returns:
-        `throughput : best peer`, `throughput : limit`, and `p99 : limit` and `CPU : limit` at each rate.
+        `throughput : best peer`, `throughput : limit`, and `p99 : limit` and `CPU : limit` at each rate, with
+        the interval of the first at the highest rate.
     """
     rates = {name: each.rate for name, each in found.throughput.items()}
     best = max((rate for name, rate in rates.items() if name not in (OURS, LIMIT)), default=math.nan)
@@ -118,6 +132,9 @@ def summary(found: Found) -> dict[str, float]:
     for rate in dict.fromkeys(rate for _, rate in found.runs):
         ratios[f"p99 : limit at {rate:g}/s"] = found.ratio(OURS, LIMIT, rate, "p99")
         ratios[f"CPU : limit at {rate:g}/s"] = found.ratio(OURS, LIMIT, rate, "cpu")
+    highest = max((rate for name, rate in found.runs if name == OURS), default=math.nan)
+    low, high = found.interval(OURS, LIMIT, highest, "p99")
+    ratios |= {f"p99 : limit at {highest:g}/s, 95 % from": low, "and to": high}
     return {name: value for name, value in ratios.items() if not math.isnan(value)}
 
 

@@ -73,6 +73,7 @@ def test_ratios_are_medians_of_the_same_round():
         ("peer", 100.0): [POOR, None, None],
         ("peer", 200.0): [None, None, None],
     }
+    assert math.isnan(found.interval("evergreen", "limit", 200.0, "p99")[0])
     found.throughput = {
         "evergreen": Throughput(3000, 0.3, False, ()),
         "limit": Throughput(6000, 0.1, True, ()),
@@ -80,6 +81,7 @@ def test_ratios_are_medians_of_the_same_round():
     }
     ratios = summary(found)
     assert ratios["p99 : limit at 100/s"] == 1.5
+    assert (ratios["p99 : limit at 100/s, 95 % from"], ratios["and to"]) == (1.0, 2.0)
     assert (ratios["throughput : best peer"], ratios["throughput : limit"]) == (6.0, 0.5)
     lines = rates_table(found).splitlines()
     assert "| 8.0 |" in lines[2] and "| ∞ | ∞ |" in lines[4] and "1 of 1 runs disturbed" in lines[4]

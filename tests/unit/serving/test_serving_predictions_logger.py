@@ -134,9 +134,10 @@ def test_segments_are_shipped_by_time_and_by_size_while_the_server_runs(make, st
 
 
 def test_a_full_queue_drops_and_says_so_in_the_log(make, store, tmp_path):
-    log = make(queue=10, flush=timedelta(seconds=0.3))
+    log = make(queue=10, flush=timedelta(seconds=1))
+    log._hand.wake = lambda: None
     taken = [log.record(served(k)) for k in range(50)]
-    assert sum(taken) == 10 + 50 - len(taken)
+    assert sum(taken) == 10
     until(lambda: log.written == 10)
     log.record(served(99))
     log.close()
