@@ -18,7 +18,7 @@ was answered is not exceeded, and one at which not all was answered is not measu
 rate that each keeps up with is searched: everything answered, p99 at most 50 ms. Last, what a shadow that
 takes 200 ms does to the clients of the router (`--skip-shadow` leaves it out).
 
-Runs in which the generator was late, or others used the server's core, are repeated, and marked when that
+Runs in which the generator was late, or others or the kernel used a core, are repeated, and marked when that
 did not help. Nothing here fails for being slow. Needs two cores and Linux.
 """
 
@@ -77,7 +77,7 @@ class Plan:
     duels: int
 
 
-FULL = Plan(MODELS, (250.0, 500.0, 1000.0), 2, 2.5, 6, 1.1, 6, 14)
+FULL = Plan(MODELS, (250.0, 500.0, 1000.0), 2, 2.5, 40, 1.1, 6, 14)
 QUICK = Plan(("logistic",), (500.0, 1000.0), 1, 1.5, 2, 1.25, 2, 3)
 
 

@@ -3,11 +3,11 @@
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.serving_load import Load, Result
 from benchmarks.serving_search import Run, Throughput, search
-from benchmarks.serving_servers import Running, busy_seconds
+from benchmarks.serving_servers import Running, busy_seconds, kernel_seconds
 
 WARM = (100.0, 0.5)  # requests per second, seconds
 PATIENCE = 4.0
@@ -63,11 +63,14 @@ def measure(
     """One run at one rate."""
     with Load(running.contender.port, running.contender.requests, spin=True) as load:
         load.run(*WARM, patience=1.0)
-        busy, cpu, begun = busy_seconds(core), running.cpu_seconds(), time.perf_counter()
+        busy, kernel = busy_seconds(core), kernel_seconds()
+        cpu, begun = running.cpu_seconds(), time.perf_counter()
         result = load.run(rate, seconds, patience=PATIENCE, give_up=give_up)
         taken = time.perf_counter() - begun
         cpu, busy = running.cpu_seconds() - cpu, busy_seconds(core) - busy
-    return _summary(result, rate, cpu, max(0.0, busy - cpu) / taken, running.resident())
+        kernel = kernel_seconds() - kernel
+    done = _summary(result, rate, cpu, max(0.0, busy - cpu) / taken, running.resident())
+    return replace(done, kernel=kernel / taken)
 
 
 def _summary(result: Result, rate: float, cpu: float, others: float, resident: float) -> Run:

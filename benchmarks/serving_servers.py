@@ -19,6 +19,7 @@ from benchmarks.serving_contenders import Contender, environment
 from benchmarks.serving_world import HERE
 
 READY_SECONDS = 90
+KTHREADD = 2  # the parent of all kernel threads
 END_SECONDS = 10
 
 
@@ -184,3 +185,14 @@ def busy_seconds(core: int) -> float:
     line = next(x for x in Path("/proc/stat").read_text().splitlines() if x.startswith(f"cpu{core} "))
     ticks = [int(x) for x in line.split()[1:9]]
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def kernel_seconds() -> float:
+    """CPU time of the kernel's own threads so far; 0 where it does not say."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError, ValueError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == KTHREADD:
+                total += int((folder / "schedstat").read_text().split()[0])
+    return total / 1e9

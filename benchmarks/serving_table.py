@@ -49,7 +49,7 @@ class Found:
         return median(ratios) if ratios else math.nan
 
     def interval(self, name: str, base: str, rate: float, what: str) -> tuple[float, float]:
-        """Where 95 % of that median lie when the rounds are drawn again (percentile bootstrap; Efron 1979)."""
+        """Where 95 % of that median lie when rounds are drawn again (percentile bootstrap; Efron 1979)."""
         ratios, drawn = self._ratios(name, base, rate, what), random.Random(0)
         if not ratios:
             return math.nan, math.nan
