@@ -16,6 +16,7 @@ from evergreen import log
 from evergreen.errors import InputError
 from evergreen.files import explained
 from evergreen.project.model.serving import PredictionLog
+from evergreen.serving.lines import BoundedLog
 from evergreen.serving.predictions.entry import Outcome, Served
 from evergreen.serving.predictions.keeper import Keeper
 from evergreen.serving.predictions.privacy import is_sampled
@@ -72,6 +73,7 @@ class PredictionLogger:
         self._early = min(_EARLY_ITEMS, max(1, settings.queue // 2))
         self._ring, self._catalog = Ring(), Catalog(memory(0))
         self._lock, self._stopped = threading.Lock(), False
+        self._faults = BoundedLog(_log, 2, burst=10)
         descriptors = self._ring.descriptor, self._catalog.descriptor
         about = {
             "settings": settings.model_dump_json(), "model": model, "spool": str(Path(spool).resolve()),
@@ -92,7 +94,8 @@ class PredictionLogger:
             number = self._catalog.number(served.identity, served.signature)
             data = pack_served(served, number)
         except Exception:  # noqa: BLE001 - whatever a server hands over, it has been answered
-            _log.warning("prediction log: not loggable", exc_info=True)
+            if self._faults.takes():
+                self._faults.write("prediction log: not loggable", failed=True)
             self._ring.drop(PREDICTIONS, 1, "encode")
             return False
         return self._put(PREDICTIONS, 1, data)

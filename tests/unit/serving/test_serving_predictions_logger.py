@@ -172,9 +172,12 @@ def test_one_request_that_cannot_be_logged_costs_no_other_one(make, store, tmp_p
     bad.arrays = bad.arrays[:1]
     for one in (served(0), bad, served(2)):
         assert log.record(one)
+    torn = served(3)
+    torn.arrays[1][0] = "\ud800"
+    assert not log.record(torn)
     log.close()
     assert logged(store, tmp_path) == ["r0", "r2"]
-    assert log.dropped_by_reason == {"encode": 1}
+    assert log.dropped_by_reason == {"encode": 2}
 
 
 def test_a_disk_that_is_full_for_a_while_costs_what_came_then(make, store, tmp_path, monkeypatch):
