@@ -161,6 +161,18 @@ def test_a_failing_candidate_is_answered_by_the_baseline_and_counted(router, pai
         assert counts["candidate"].latency[-6] + counts["candidate"].latency[-7] > 0
 
 
+def test_a_busy_baseline_is_asked_again_rather_than_the_candidate_that_refused(router, pair):
+    baseline, candidate = pair
+    candidate.does(status=400)
+    baseline.does(status=503, every=5)
+    assert router.client.put_plan(plan(1, [baseline], [candidate], share=50)).applied
+    with Load([router.port], rate=100) as load:
+        time.sleep(3)
+    assert set(load.statuses) == {200} and set(load.models()) == {"demo@1"}
+    counts = router.totals()
+    assert counts["candidate"].fallbacks == counts["candidate"].requests > 50
+
+
 def test_what_both_versions_refuse_is_the_fault_of_the_client(router, pair):
     assert router.client.put_plan(plan(1, [pair[0]], [pair[1]], share=50)).applied
     for server in pair:

@@ -14,13 +14,14 @@ from evergreen.errors import InputError
 from evergreen.modeling.cores import available_cores
 from evergreen.modeling.matrix import Matrix
 from evergreen.modeling.task import Target
+from evergreen.modeling.training.ties import settle
 
 _PARALLEL = ("sklearn.ensemble._forest",)
 _MANY = 20_000
 
 
 def fit(pipeline: Pipeline, matrix: Matrix, threads: int | None = None) -> list[str]:
-    """Fit a pipeline in place; the result does not depend on the number of cores.
+    """Fit a pipeline in place; the result does not depend on the number of cores, nor on the engine (`ties`).
 
     BLAS runs on one thread, because its sums depend on how many there are. Forests and histogram boosting use
     `threads`, their results do not; but one thread for few rows, where threads wait for each other longer
@@ -40,6 +41,7 @@ def fit(pipeline: Pipeline, matrix: Matrix, threads: int | None = None) -> list[
         warnings.simplefilter("always")
         try:
             pipeline.fit(matrix.table, matrix.target)
+            settle(pipeline)
         except Exception as error:  # scikit-learn raises anything; the choice of estimator is the user's
             raise InputError(
                 "model",

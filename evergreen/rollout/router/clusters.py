@@ -102,6 +102,11 @@ def _candidate(candidate: Target) -> dict[str, Any]:
 
 
 def _live(plan: RoutePlan, candidate: Target) -> dict[str, Any]:
+    """The candidate, then the baseline, twice: after the last one Envoy would begin with the first one again.
+
+    A baseline that is busy when a refused request falls back to it is so asked again, and the refusal of the
+    candidate never becomes the answer.
+    """
     return {
         "@type": _CLUSTER,
         "name": live_name(plan, candidate),
@@ -111,7 +116,7 @@ def _live(plan: RoutePlan, candidate: Target) -> dict[str, Any]:
             "name": "envoy.clusters.aggregate",
             "typed_config": {
                 "@type": _AGGREGATE,
-                "clusters": [candidate_name(candidate), baseline_name(plan)],
+                "clusters": [candidate_name(candidate), baseline_name(plan), baseline_name(plan)],
             },
         },
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
