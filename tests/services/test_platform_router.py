@@ -252,7 +252,7 @@ def test_a_router_takes_the_place_of_the_single_server(home):
 
 
 @pytest.mark.slow
-def test_a_rollout_outlives_a_restart_of_the_platform(home, bundles):
+def test_a_rollout_outlives_a_restart_of_the_platform(home, bundles, monkeypatch):
     platform.up(home, model="demo@baseline", router=Wish(port=0, drain=1.0))
     world.push(home, bundles["multiclass"], baseline=False)
     records = LocalStates(home / "rollouts")
@@ -264,6 +264,9 @@ def test_a_rollout_outlives_a_restart_of_the_platform(home, bundles):
     before = {name: part.url for name, part in world.folder(home).read().parts.items()}
     platform.down(home)
     platform.up(home, s3_port=0, model="demo@baseline", router=Wish(port=0, drain=1.0))
+    for name, value in platform.environment(home).items():  # other tests may have taken the port meanwhile
+        monkeypatch.setenv(name, value)
+    registry = Registry(open_store(platform.store_uri(home)))
     with load(address(home)) as statuses:
         ended = commands.wait(records, record.id, 120, every=0.2)
         assert ended.phase == "launched", platform.overview(home).rollout
