@@ -167,7 +167,7 @@ def test_a_busy_baseline_is_asked_again_rather_than_the_candidate_that_refused(r
     baseline.does(status=503, every=5)
     assert router.client.put_plan(plan(1, [baseline], [candidate], share=50)).applied
     with Load([router.port], rate=100) as load:
-        time.sleep(3)
+        until(lambda: len(load.answers) >= 300)
     assert set(load.statuses) == {200} and set(load.models()) == {"demo@1"}
     counts = router.totals()
     assert counts["candidate"].fallbacks == counts["candidate"].requests > 50

@@ -41,7 +41,6 @@ def fit(pipeline: Pipeline, matrix: Matrix, threads: int | None = None) -> list[
         warnings.simplefilter("always")
         try:
             pipeline.fit(matrix.table, matrix.target)
-            settle(pipeline)
         except Exception as error:  # scikit-learn raises anything; the choice of estimator is the user's
             raise InputError(
                 "model",
@@ -50,6 +49,7 @@ def fit(pipeline: Pipeline, matrix: Matrix, threads: int | None = None) -> list[
             ) from error
         finally:
             pipeline.set_params(**dict.fromkeys(wanted))
+    settle(pipeline)
     kept = [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning | RuntimeWarning)]
     return sorted({" ".join(text.split())[:300] for text in kept})
 

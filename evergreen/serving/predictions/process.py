@@ -25,6 +25,7 @@ from evergreen.serving.predictions.wire import Catalog
 from evergreen.serving.predictions.writer import Writer
 from evergreen.storage import open_store
 
+_log = log.get(__name__)
 _SHORTEST = 0.01  # seconds between two turns
 _LATE, _HURRY = 1.0, 60.0  # seconds of a turn on a busy core, and for how long none waits for it then
 _PATIENCE = 10.0  # seconds to end, for a server that could not say how many
@@ -105,8 +106,6 @@ def _line(inlet: int) -> bytes:
         line += byte
     return line
 
-
-_log = log.get(__name__)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -41,7 +41,7 @@ def pack_served(served: Served, model: int) -> bytes:
     predicted = None
     if made is not None:
         shares = made.probabilities
-        predicted = (_flat(made.values), None if shares is None else (shares.dtype.str, shares.tobytes()))
+        predicted = (_flat(made.values), None if shares is None else _flat(shares))
     return _ENCODE(
         (
             model, served.time, served.request_id, served.user, served.arm, features, served.rows, predicted,
@@ -86,7 +86,7 @@ def unpack_outcomes(data: bytes) -> list[Outcome]:
 
 
 def _flat(array: np.ndarray) -> Any:
-    """An array of one dimension: objects as a list, numbers as type and memory."""
+    """An array: objects of one dimension as a list, numbers of any as type and memory."""
     return array.tolist() if array.dtype.hasobject else (array.dtype.str, array.tobytes())
 
 

@@ -10,7 +10,7 @@ from evergreen.project.model.values import memory_bytes
 from evergreen.serving.predictions.batches import OutcomeBatches, PredictionBatches
 from evergreen.serving.predictions.intake import Intake
 from evergreen.serving.predictions.lanes import Lane
-from evergreen.serving.predictions.ring import Ring
+from evergreen.serving.predictions.ring import KINDS, Ring
 from evergreen.serving.predictions.shipper import Room, Shipper
 from evergreen.serving.predictions.spool import WriterFolder
 from evergreen.serving.predictions.wire import Catalog
@@ -67,7 +67,7 @@ class Writer:
     @property
     def pressed(self) -> bool:
         """Whether so much waits that it must not wait for an idle moment."""
-        return 2 * max(map(self._ring.waiting, (0, 1))) > self._queue
+        return 2 * max(map(self._ring.waiting, KINDS)) > self._queue
 
     def turn(self, now: float) -> None:
         """Write what waits, and close the segments whose time has come.
