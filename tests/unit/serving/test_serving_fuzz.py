@@ -1,6 +1,7 @@
 """10,000 requests that nobody should send: no 5xx, no answer without a reason, no growth of memory."""
 
 import gc
+from itertools import pairwise
 
 import psutil
 import pytest
@@ -9,7 +10,7 @@ from fuzzing import Fuzz
 
 from evergreen.serving.settings import Limits, Policy
 
-WARM_UP, COUNT = 2000, 10_000
+WARM_UP, BURST, BURSTS = 2000, 2500, 4
 
 
 class TakesAll:
@@ -47,10 +48,12 @@ def test_fuzzed_requests_give_no_5xx_and_no_leak(bundles, table, policy, caplog)
         return psutil.Process().memory_info().rss
 
     asker.runner.run(burst(WARM_UP))
-    before = resident()
-    asker.runner.run(burst(COUNT))
-    grown = resident() - before
-    assert grown < 6 * 2**20
+    sizes = [resident()]
+    for _ in range(BURSTS):
+        asker.runner.run(burst(BURST))
+        sizes.append(resident())
+    # A leak grows in every burst; the allocator, in a worker that ran other tests, takes its arenas now and then.
+    assert min(after - before for before, after in pairwise(sizes)) < 2**19, sizes
     assert min(statuses.get(status, 0) for status in (200, 202, 400)) > 100, statuses
     assert app.in_flight == 0
     assert len(asker.metrics()) < 250, "labels are bounded"
