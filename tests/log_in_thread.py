@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from evergreen.project.model.serving import PredictionLog
+from evergreen.serving.predictions.config import LogConfig
 from evergreen.serving.predictions.logger import PredictionLogger
 from evergreen.serving.predictions.process import write_log
 from evergreen.serving.predictions.ring import Ring
@@ -41,8 +42,10 @@ def logger_in_thread(
 ) -> PredictionLogger:
     """A prediction log that ships to an opened store."""
 
+    config = LogConfig(settings=settings, model=model, spool=spool, store=str(store), salt=salt)
+
     def hand(ring: Ring, catalog: Catalog) -> InThread:
-        writer = Writer(settings, model, Path(spool), store, salt, ring, catalog)
+        writer = Writer(config, store, ring, catalog)
         return InThread(writer, ring, settings.flush.total_seconds())
 
-    return PredictionLogger(settings, model, spool, str(store), salt, hand)
+    return PredictionLogger(config, hand)

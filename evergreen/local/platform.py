@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from evergreen.errors import InputError
 from evergreen.local import parts, s3
 from evergreen.local.parts import Part, Recipe
-from evergreen.local.servers import GIVEN_BACK_SECONDS
+from evergreen.local.servers import require_port
 from evergreen.local.state import CONTROLLER, MODEL_SERVER, ROUTER, S3, SUPERVISOR, Folder, State
-from evergreen.serving.ports import is_free, require_free
+from evergreen.serving.ports import is_free
 
 if TYPE_CHECKING:
     from evergreen.local.routing import Wish
@@ -234,9 +234,7 @@ def _plan_s3(folder: Folder, before: State | None, port: int | None, host: str) 
         state = replace(before, host=host, kind=kind, program=program, s3_port=wanted)
     own = set(parts.server(folder, before).ports.values()) if before else set()
     for purpose, number in parts.server(folder, state).ports.items():
-        remedy = "Name another one with --s3-port, or 0 for any."
-        patience = GIVEN_BACK_SECONDS if number in own else 0.0
-        require_free(host, number, f"the S3 server ({purpose})", remedy, patience)
+        require_port(host, number, f"the S3 server ({purpose})", "--s3-port", number in own)
     return state
 
 
@@ -283,9 +281,7 @@ def _plan_model(folder: Folder, state: State, model: str | None, port: int | Non
         folder.write(state)
     if wanted == 0:
         wanted = _free_block(folder.path / "model", state.host, 1)
-    remedy = "Name another one with --model-port, or 0 for any."
-    patience = GIVEN_BACK_SECONDS if wanted == state.model_port else 0.0
-    require_free(state.host, wanted, "the model server", remedy, patience)
+    require_port(state.host, wanted, "the model server", "--model-port", wanted == state.model_port)
     return replace(state, model=model, model_port=wanted, digest=digest)
 
 

@@ -23,7 +23,7 @@ from evergreen.rollout.machine import needed
 from evergreen.rollout.record import RolloutRecord
 from evergreen.rollout.router.saved import PlanStore, Saved
 from evergreen.rollout.stores.local import LocalStates
-from evergreen.serving.ports import is_free, require_free
+from evergreen.serving.ports import is_free
 from evergreen.storage import open_store
 
 ROUTER_PORT = 10_000
@@ -192,9 +192,8 @@ def _routers(folder: Folder, state: State, routing: Routing, deadline: float) ->
         state = state.with_part(name, None)
         folder.write(state)
     if not any(state.alive(name) or parts.envoy_lives(folder, name) for name in names):
-        remedy = "Name another one with --router-port, or 0 for any."
-        patience = servers.GIVEN_BACK_SECONDS if any(name in state.parts for name in names) else 0.0
-        require_free(state.host, routing.port, "the router", remedy, patience)
+        ours = any(name in state.parts for name in names)
+        servers.require_port(state.host, routing.port, "the router", "--router-port", ours)
     for number, name in enumerate(names, 1):
         _give_plan(folder, state, number)
         state = _kept_or_started(folder, state, name, _router(folder, state, routing, number), deadline)

@@ -16,13 +16,13 @@ from evergreen.local import parts, s3
 from evergreen.local.parts import Recipe
 from evergreen.local.process import Process
 from evergreen.local.state import S3, Folder, Running, State, server_name
-from evergreen.serving.ports import is_free, is_freed
+from evergreen.serving.ports import is_free, is_freed, require_free
 
 _PORTS = range(20_000, 32_000)
 _LASTED = 60.0
 _LONGEST_WAIT = 30.0
 _FREED_SECONDS = 0.5
-GIVEN_BACK_SECONDS = 5.0  # a killed process of a busy machine holds its ports as long
+_GIVEN_BACK_SECONDS = 5.0  # a killed process of a busy machine holds its ports as long
 _DRAIN_SECONDS = "1"  # routers look every half second whether a server is ready
 _INPUT = 2
 
@@ -185,6 +185,23 @@ def _recipe(folder: Folder, state: State, servers: Servers, name: str) -> Recipe
     )  # fmt: skip
     variables = begun.variables if begun else {"EVERGREEN_SERVING": json.dumps(dict(servers.serving))}
     return Recipe(command, variables, f"http://{state.host}:{port}")
+
+
+def require_port(host: str, port: int, purpose: str, option: str, ours: bool) -> None:
+    """Refuse a port that something else listens on.
+
+    Args:
+        host: The address to listen on.
+        port: 1 to 65535.
+        purpose: What the port is for, such as `the model server`.
+        option: The command's option that names another one.
+        ours: Whether it was ours before: a part of ours that was killed is given time to let it go.
+
+    Raises:
+        InputError: naming the port, who holds it, and the remedy.
+    """
+    remedy = f"Name another one with {option}, or 0 for any."
+    require_free(host, port, purpose, remedy, _GIVEN_BACK_SECONDS if ours else 0.0)
 
 
 def free_port(folder: Folder, state: State, name: str) -> int:

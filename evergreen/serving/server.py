@@ -128,13 +128,15 @@ def _open_log(name: str, options: Options, store: str) -> "tuple[PredictionLogge
     settings, spool = options.settings.log, options.log_spool
     if spool is None or not settings.enabled:
         return None, ""
+    from evergreen.serving.predictions.config import LogConfig
     from evergreen.serving.predictions.logger import PredictionLogger
     from evergreen.serving.predictions.salt import find_salt
     from evergreen.storage import open_store
 
     open_store(store)  # the writer's process would only find later that there is none
     salt = find_salt(spool)
-    return PredictionLogger(settings, name, spool, store, salt), salt
+    config = LogConfig(settings=settings, model=name, spool=spool, store=store, salt=salt)
+    return PredictionLogger(config), salt
 
 
 def run(

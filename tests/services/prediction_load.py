@@ -17,6 +17,7 @@ from evergreen.bundle import Input, Signature
 from evergreen.bundle.signature import Prediction
 from evergreen.project.model.serving import PredictionLog
 from evergreen.serving.model import Identity
+from evergreen.serving.predictions.config import LogConfig
 from evergreen.serving.predictions.entry import Served
 from evergreen.serving.predictions.logger import PredictionLogger
 
@@ -28,7 +29,9 @@ def main() -> None:
     """Serve about 2,000 requests a second, closing a segment every 0.3 seconds."""
     spool, store, flush = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     settings = PredictionLog(flush=timedelta(seconds=flush), rotate=timedelta(seconds=0.3))
-    log = PredictionLogger(settings, "coupons", spool, store, "salt")
+    log = PredictionLogger(
+        LogConfig(settings=settings, model="coupons", spool=spool, store=store, salt="salt")
+    )
     number, name = 0, secrets.token_hex(4)
     while True:
         for _ in range(4):

@@ -19,6 +19,7 @@ from evergreen.bundle.signature import Prediction
 from evergreen.local import platform
 from evergreen.project.model.serving import PredictionLog
 from evergreen.serving.model import Identity
+from evergreen.serving.predictions.config import LogConfig
 from evergreen.serving.predictions.entry import Outcome, Served
 from evergreen.serving.predictions.logger import PredictionLogger
 from evergreen.serving.predictions.reading import facts, fetch, segments
@@ -45,6 +46,13 @@ def until(reached: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+def logger(spool: Path, store: str, settings: PredictionLog | None = None) -> PredictionLogger:
+    settings = settings or PredictionLog()
+    return PredictionLogger(
+        LogConfig(settings=settings, model="coupons", spool=spool, store=store, salt="salt")
+    )
+
+
 def logged(store: Store, cache: Path) -> list[str]:
     """The request ids of every segment, in the order in which a consumer reads them."""
     files = fetch(store, segments(store, "coupons"), cache)
@@ -52,7 +60,7 @@ def logged(store: Store, cache: Path) -> list[str]:
 
 
 def test_a_log_reaches_every_kind_of_store(store: Store, tmp_path: Path):
-    log = PredictionLogger(PredictionLog(), "coupons", tmp_path / "spool", store.uri, "salt")
+    log = logger(tmp_path / "spool", store.uri)
     for k in range(500):
         assert log.record(served(k))
     log.record_outcomes([Outcome(time.time(), "r1", "u", "click")])
@@ -95,7 +103,7 @@ def answered_and_found(
         killed(spool, root, random.Random(k).uniform(0.7, 1.9), whole_group=whole_group)
         for k in range(rounds)
     ]
-    log = PredictionLogger(PredictionLog(), "coupons", spool, root, "salt")
+    log = logger(spool, root)
     until(lambda: bool(log.writer) and not [p for p in spool.iterdir() if p.name != log.writer])
     log.close()
     found = logged(store, folder / "cache")
@@ -131,7 +139,7 @@ def test_kill_9_of_server_and_writer_loses_at_most_the_last_flush(s3_root: str, 
 def test_a_writer_that_is_killed_is_started_again_and_what_it_lost_is_counted(tmp_path: Path):
     store = open_store(str(tmp_path / "store"))
     settings = PredictionLog(flush=timedelta(seconds=0.05), rotate=timedelta(seconds=0.3))
-    log = PredictionLogger(settings, "coupons", tmp_path / "spool", store.uri, "salt")
+    log = logger(tmp_path / "spool", store.uri, settings)
     writers, number = set[str](), 0
     for _ in range(3):
         until(lambda: log.writer not in ("", *writers))
@@ -173,7 +181,7 @@ def test_a_store_that_goes_away_and_comes_back(clean_environment: pytest.MonkeyP
         for name, value in platform.environment(home).items():
             clean_environment.setenv(name, value)
         store = open_store(platform.store_uri(home))
-        log = PredictionLogger(settings, "coupons", tmp_path / "spool", store.uri, "salt")
+        log = logger(tmp_path / "spool", store.uri, settings)
         load(log, 300)
         until(lambda: log.shipped > 0)
         platform.down(home)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -291,12 +292,14 @@ def test_fuzzed_requests_give_no_5xx_and_no_leak(server):
             assert (answer.status == 200) == ("error" not in content)
             statuses.add(answer.status)
 
-    burst(1000)
     process = psutil.Process(server.process.pid)
-    before = process.memory_info().rss
-    burst(3000)
+    sizes = []
+    for _ in range(5):
+        burst(1000)
+        sizes.append(process.memory_info().rss)
     assert statuses >= {200, 400, 404, 415}
-    assert process.memory_info().rss - before < 8 * 2**20
+    # A leak grows in every burst; the allocator takes its arenas now and then.
+    assert min(after - before for before, after in pairwise(sizes)) < 2**19, sizes
     assert server.rows(GOOD)[0] == 200
 
 

@@ -1,16 +1,14 @@
 """Keeps the writer's process alive as long as its server lives."""
 
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from evergreen import log
+from evergreen.serving.predictions.config import WriterOrder
 
 _log = log.get(__name__)
 _COMMAND = (sys.executable, "-m", "evergreen.serving.predictions.process")
@@ -23,13 +21,12 @@ class Keeper:
     """Starts the writer's process, and again whenever it ends before its time.
 
     Args:
-        about: What it is told, as one line at its standard input: secrets stand in no command line.
-        descriptors: Open files that it gets.
+        order: What it is told, as one line at its standard input: secrets stand in no command line.
     """
 
-    def __init__(self, about: Mapping[str, Any], descriptors: tuple[int, ...]) -> None:
-        self._line = json.dumps(about).encode() + b"\n"
-        self._descriptors = descriptors
+    def __init__(self, order: WriterOrder) -> None:
+        self._line = order.model_dump_json().encode() + b"\n"
+        self._descriptors = order.ring, order.catalog
         self._lock, self._ending = threading.Lock(), threading.Event()
         self._process = self._start()
         threading.Thread(target=self._keep, name="prediction-log-keeper", daemon=True).start()

@@ -9,14 +9,13 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from evergreen import log
 from evergreen.errors import InputError
 from evergreen.files import explained
-from evergreen.project.model.serving import PredictionLog
 from evergreen.serving.lines import BoundedLog
+from evergreen.serving.predictions.config import LogConfig, WriterOrder
 from evergreen.serving.predictions.entry import Outcome, Served
 from evergreen.serving.predictions.keeper import Keeper
 from evergreen.serving.predictions.privacy import is_sampled
@@ -42,11 +41,7 @@ class PredictionLogger:
     """Takes what was served and has it written and shipped by a process of its own.
 
     Args:
-        settings: The project's `serving.log`.
-        model: The served model's name; the log lies below `predictions/<model>/` in the store.
-        spool: A local folder for what is not shipped yet; several servers may share it.
-        store: Where segments are shipped to: a folder, `s3://…` or `gs://…`.
-        salt: Of hashed columns (`evergreen.serving.predictions.salt.find_salt(spool)`), never logged.
+        config: What it works by.
         hand: Who writes instead of a process of its own.
 
     Raises:
@@ -54,32 +49,22 @@ class PredictionLogger:
         StorageError: when the spool cannot be written.
     """
 
-    def __init__(
-        self,
-        settings: PredictionLog,
-        model: str,
-        spool: Path,
-        store: str,
-        salt: str,
-        hand: Callable[[Ring, Catalog], Hand] | None = None,
-    ) -> None:
-        checked_key(f"predictions/{model}/day")
-        if "/" in model:
-            raise InputError("model", repr(model), "a name without /")
-        with explained(spool):
-            Path(spool).mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=spool).close()
+    def __init__(self, config: LogConfig, hand: Callable[[Ring, Catalog], Hand] | None = None) -> None:
+        checked_key(f"predictions/{config.model}/day")
+        if "/" in config.model:
+            raise InputError("model", repr(config.model), "a name without /")
+        config = config.model_copy(update={"spool": config.spool.absolute()})
+        with explained(config.spool):
+            config.spool.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=config.spool).close()
+        settings = config.settings
         self._sample, self._queue = settings.sample, settings.queue
         self._early = min(_EARLY_ITEMS, max(1, settings.queue // 2))
         self._ring, self._catalog = Ring(), Catalog(memory(0))
         self._lock, self._stopped = threading.Lock(), False
         self._faults = BoundedLog(_log, 2, burst=10)
-        descriptors = self._ring.descriptor, self._catalog.descriptor
-        about = {
-            "settings": settings.model_dump_json(), "model": model, "spool": str(Path(spool).resolve()),
-            "store": store, "salt": salt, "ring": descriptors[0], "catalog": descriptors[1],
-        }  # fmt: skip
-        self._hand = hand(self._ring, self._catalog) if hand else Keeper(about, descriptors)
+        order = WriterOrder(config=config, ring=self._ring.descriptor, catalog=self._catalog.descriptor)
+        self._hand = hand(self._ring, self._catalog) if hand else Keeper(order)
 
     @property
     def writer(self) -> str:

@@ -6,7 +6,6 @@ however that came about: what is in the queue is written and shipped, and the pr
 """
 
 import contextlib
-import json
 import math
 import os
 import select
@@ -15,11 +14,10 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from evergreen import log
 from evergreen.errors import EvergreenError
-from evergreen.project.model.serving import PredictionLog
+from evergreen.serving.predictions.config import WriterOrder
 from evergreen.serving.predictions.ring import Ring
 from evergreen.serving.predictions.wire import Catalog
 from evergreen.serving.predictions.writer import Writer
@@ -79,23 +77,14 @@ def main() -> int:
     line = _line(sys.stdin.fileno())
     if not line:  # the server ended before it could say anything
         return 0
-    given = json.loads(line)
-    settings = PredictionLog.model_validate_json(given["settings"])
-    ring, catalog = Ring(given["ring"]), Catalog(given["catalog"])
+    order = WriterOrder.model_validate_json(line)
+    ring, catalog = Ring(order.ring), Catalog(order.catalog)
     try:
-        writer = Writer(
-            settings,
-            given["model"],
-            Path(given["spool"]),
-            open_store(given["store"]),
-            given["salt"],
-            ring,
-            catalog,
-        )
+        writer = Writer(order.config, open_store(order.config.store), ring, catalog)
     except EvergreenError as error:
         _log.error("prediction log: the writer cannot start", extra={"error": str(error)})
         return error.exit_code
-    write_log(writer, ring, settings.flush.total_seconds(), sys.stdin.fileno())
+    write_log(writer, ring, order.config.settings.flush.total_seconds(), sys.stdin.fileno())
     return 0
 
 

@@ -1,13 +1,12 @@
 """From the queue to the store: what waits becomes segments, and segments are shipped."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from evergreen import log
-from evergreen.project.model.serving import PredictionLog
 from evergreen.project.model.values import memory_bytes
 from evergreen.serving.predictions.batches import OutcomeBatches, PredictionBatches
+from evergreen.serving.predictions.config import LogConfig
 from evergreen.serving.predictions.intake import Intake
 from evergreen.serving.predictions.lanes import Lane
 from evergreen.serving.predictions.ring import KINDS, Ring
@@ -27,11 +26,8 @@ class Writer:
     the store.
 
     Args:
-        settings: The project's `serving.log`.
-        model: The served model's name; the log lies below `predictions/<model>/` in the store.
-        spool: A local folder for what is not shipped yet; several servers may share it.
-        store: Where segments are shipped to.
-        salt: Of hashed columns, never logged.
+        config: What it works by.
+        store: The config's, opened.
         ring: The queue.
         catalog: Of the models in it.
 
@@ -39,23 +35,15 @@ class Writer:
         StorageError: when the spool cannot be written.
     """
 
-    def __init__(
-        self,
-        settings: PredictionLog,
-        model: str,
-        spool: Path,
-        store: Store,
-        salt: str,
-        ring: Ring,
-        catalog: Catalog,
-    ) -> None:
+    def __init__(self, config: LogConfig, store: Store, ring: Ring, catalog: Catalog) -> None:
+        settings, spool = config.settings, config.spool
         self._ring, self._queue = ring, settings.queue
         self._folder = WriterFolder.create(spool)
         self._intake = Intake(ring, catalog)
         self._room = Room(spool, memory_bytes(settings.spool), ring.show_room)
         self._before = ring.written, ring.shipped
         rotate, size = max(0.1, settings.rotate.total_seconds()), memory_bytes(settings.segment)
-        batches = PredictionBatches(settings, salt), OutcomeBatches(model)
+        batches = PredictionBatches(settings, config.salt), OutcomeBatches(config.model)
         self._lanes: tuple[Lane[Any], ...] = (
             Lane("predictions", self._intake.predictions, batches[0], self._folder, rotate, size),
             Lane("outcomes", self._intake.outcomes, batches[1], self._folder, rotate, size),

@@ -52,7 +52,7 @@ def test_fuzzed_requests_give_no_5xx_and_no_leak(bundles, table, policy, caplog)
     for _ in range(BURSTS):
         asker.runner.run(burst(BURST))
         sizes.append(resident())
-    # A leak grows in every burst; the allocator, in a worker that ran other tests, takes its arenas now and then.
+    # A leak grows in every burst; the allocator takes its arenas now and then.
     assert min(after - before for before, after in pairwise(sizes)) < 2**19, sizes
     assert min(statuses.get(status, 0) for status in (200, 202, 400)) > 100, statuses
     assert app.in_flight == 0

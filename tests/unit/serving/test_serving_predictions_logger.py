@@ -291,4 +291,4 @@ def test_the_salt_is_the_environments_or_made_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["a/b", "..", ""])
 def test_a_name_that_cannot_be_a_folder_is_refused(tmp_path, store, name):
     with pytest.raises(InputError):
-        PredictionLogger(settings(), name, tmp_path / "spool", store.uri, "salt")
+        logger_in_thread(settings(), name, tmp_path / "spool", store)
