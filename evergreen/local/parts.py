@@ -132,8 +132,10 @@ def environment(folder: Folder, state: State, name: str, recipe: Recipe) -> dict
         k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "EVERGREEN_S3", "EVERGREEN_SERVING"))
     }
     own = s3.variables(state.endpoint, credentials, state.bucket)
-    salt = {"EVERGREEN_USER_SALT": credentials.salt}
-    return {**inherited, **thread_limits(1), **own, **salt, **recipe.variables}
+    secret = {"EVERGREEN_USER_SALT": credentials.salt}
+    if name.startswith((ROUTER, CONTROLLER)):
+        secret["EVERGREEN_ROUTER_TOKEN"] = credentials.token
+    return {**inherited, **thread_limits(1), **own, **secret, **recipe.variables}
 
 
 def stop(folder: Folder, state: State, name: str) -> None:
@@ -183,7 +185,7 @@ def is_well(folder: Folder, state: State, name: str, url: str) -> bool:
     if name.startswith(MODEL_SERVER):
         return is_ready(url, name.split()[2].partition("@")[0])
     if name.startswith(ROUTER):
-        found = router_state(url)
+        found = router_state(folder, url)
         return found is not None and found.envoy_up
     return name != CONTROLLER or _answers(url, "/healthz")
 
@@ -193,18 +195,18 @@ def answers(name: str, url: str) -> bool:
     return _answers(url, "/metrics" if name.startswith(ROUTER) else "/healthz")
 
 
-def has_plan(url: str) -> bool:
+def has_plan(folder: Folder, url: str) -> bool:
     """Whether the router of an agent routes by a plan."""
-    found = router_state(url)
+    found = router_state(folder, url)
     return found is not None and found.plan is not None and found.applied
 
 
-def router_state(url: str) -> "RouterState | None":
+def router_state(folder: Folder, url: str) -> "RouterState | None":
     """What the agent of a router says; None when it does not answer."""
     from evergreen.rollout.router.client import RouterClient
 
     try:
-        return RouterClient(url, timeout=2.0).state()
+        return RouterClient(url, 2.0, folder.credentials().token).state()
     except EvergreenError:
         return None
 

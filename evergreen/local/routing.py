@@ -205,7 +205,9 @@ def _give_plan(folder: Folder, state: State, number: int) -> None:
     name, others = router_name(number), [n for n in state.parts if n.startswith(ROUTER) and state.alive(n)]
     if name in others:
         return
-    known = [found for n in others if (found := parts.router_state(state.parts[n].url)) and found.plan]
+    known = [
+        found for n in others if (found := parts.router_state(folder, state.parts[n].url)) and found.plan
+    ]
     newest = max(known, key=lambda found: found.generation, default=None)
     if newest is None:
         return
@@ -264,7 +266,7 @@ def _until_routed(folder: Folder, state: State, routing: Routing, deadline: floa
     end = time.monotonic() + deadline
     url = f"http://{state.host}:{routing.port}"
     while not (
-        all(parts.has_plan(state.parts[router_name(i + 1)].url) for i in range(routing.routers))
+        all(parts.has_plan(folder, state.parts[router_name(i + 1)].url) for i in range(routing.routers))
         and parts.is_ready(url, routing.model)
     ):
         if not state.alive(CONTROLLER):

@@ -29,11 +29,12 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Credentials:
-    """The secrets of a platform: the key pair of its S3 server, and the salt of users' keys."""
+    """The secrets of a platform: its S3 server's key pair, the salt of users' keys, its routers' token."""
 
     access_key: str
     secret_key: str
     salt: str = ""
+    token: str = ""
 
 
 @dataclass(frozen=True)

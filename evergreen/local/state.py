@@ -196,10 +196,11 @@ class Folder:
             write_text(self.state_file, json.dumps({"format": FORMAT, **asdict(state)}, indent=1) + "\n")
 
     def credentials(self) -> Credentials:
-        """The platform's own key pair and salt, made at the first call; only this user can read the file."""
+        """The platform's own secrets, made at the first call; only this user can read the file."""
         path = self.path / "credentials.json"
         if not path.exists():
-            made = Credentials("EVERGREEN" + secrets.token_hex(6).upper(), secrets.token_urlsafe(30), _salt())
+            access_key = "EVERGREEN" + secrets.token_hex(6).upper()
+            made = Credentials(access_key, secrets.token_urlsafe(30), _secret(), _secret())
             _write_secret(path, made)
             return made
         try:
@@ -208,8 +209,8 @@ class Folder:
             raise InputError(
                 str(path), "is damaged", remedy="Run `evergreen down --delete-data`, then `evergreen up`."
             ) from None
-        if not found.salt:
-            found = replace(found, salt=_salt())
+        if not found.salt or not found.token:  # made by an older Evergreen
+            found = replace(found, salt=found.salt or _secret(), token=found.token or _secret())
             _write_secret(path, found)
         return found
 
@@ -265,7 +266,7 @@ def _lock_within(handle: int, seconds: float) -> bool:
             return True
 
 
-def _salt() -> str:
+def _secret() -> str:
     return secrets.token_hex(32)
 
 

@@ -124,8 +124,9 @@ class World:
     @property
     def routers(self) -> list[RouterClient]:
         """The agents."""
-        parts = Folder(self.home / "platform").read().parts
-        return [RouterClient(part.url, 5.0) for name, part in parts.items() if name.startswith("router")]
+        folder = Folder(self.home / "platform")
+        token, parts = folder.credentials().token, folder.read().parts
+        return [RouterClient(p.url, 5.0, token) for name, p in parts.items() if name.startswith("router")]
 
     @property
     def address(self) -> str:

@@ -151,9 +151,12 @@ class RealServer(Server):
 class Router:
     """An agent with its Envoy."""
 
-    def __init__(self, folder: Path, port: int = 0, more: tuple[str, ...] = (), envoy: bool = True):
+    def __init__(
+        self, folder: Path, port: int = 0, more: tuple[str, ...] = (), envoy: bool = True, token: str = ""
+    ):
         self.folder, self.port, self.agent_port = folder, port or free_port(), free_port()
-        self.client = RouterClient(f"http://127.0.0.1:{self.agent_port}", timeout=5.0)
+        self.client = RouterClient(f"http://127.0.0.1:{self.agent_port}", timeout=5.0, token=token)
+        self.environment = {**os.environ, "EVERGREEN_USER_SALT": "salt", "EVERGREEN_ROUTER_TOKEN": token}
         self.log = folder.with_name(f"{folder.name}.log")
         self.more = [*(("--envoy",) if envoy else ()), *more]
         self.start()
@@ -164,9 +167,7 @@ class Router:
             "--agent", f"127.0.0.1:{self.agent_port}", "--folder", str(self.folder), *self.more,
         ]  # fmt: skip
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                command, stdout=output, stderr=output, env={**os.environ, "EVERGREEN_USER_SALT": "salt"}
-            )
+            self.process = subprocess.Popen(command, stdout=output, stderr=output, env=self.environment)
         try:
             until(lambda: self.process.poll() is not None or self._is_up(), 20)
         except AssertionError:

@@ -19,6 +19,7 @@ from evergreen.rollout.controller.loop import Controller, Parts
 from evergreen.rollout.controller.sources import Reader, Sources
 from evergreen.rollout.fleet import Fleet
 from evergreen.rollout.lease import FileLease, KubeLease, Lease
+from evergreen.rollout.router.token import find_token
 from evergreen.rollout.seen import Timing
 from evergreen.rollout.stores.interface import StateStore
 from evergreen.rollout.stores.places import SCHEME, default_state, open_state
@@ -143,6 +144,7 @@ def routers_of(routers: Mapping[str, Sequence[str]]) -> Callable[[str], Mapping[
     """Finds the routers of a model: the named ones, and one at every address that a `dns://` name has now."""
     from evergreen.rollout.router.client import RouterClient
 
+    token = find_token()
     clients: dict[str, Any] = {}
     last: dict[str, tuple[str, ...]] = {}
     errands = Errands(2)
@@ -159,7 +161,7 @@ def routers_of(routers: Mapping[str, Sequence[str]]) -> Callable[[str], Mapping[
         found = [address for url in routers.get(model, ()) for address in addresses(url)]
         for address in found:
             if address not in clients:
-                clients[address] = RouterClient(address, _ROUTER_TIMEOUT)
+                clients[address] = RouterClient(address, _ROUTER_TIMEOUT, token)
         return {address: clients[address] for address in found}
 
     return find

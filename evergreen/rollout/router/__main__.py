@@ -23,6 +23,7 @@ from evergreen.rollout.router.bootstrap import Files, bootstrap
 from evergreen.rollout.router.checks import Endpoint, endpoint
 from evergreen.rollout.router.config import config
 from evergreen.rollout.router.envoy import Settings, find_envoy
+from evergreen.rollout.router.token import VARIABLE, find_token
 from evergreen.serving.ports import require_free
 from evergreen.serving.predictions.salt import find_salt
 
@@ -89,7 +90,9 @@ async def _run(given: argparse.Namespace) -> None:
     listen, place = endpoint(given.listen, "--listen"), endpoint(given.agent, "--agent")
     name = _identity(folder, given.name or _default_name(listen))
     require_free(place.host, place.port, "the router's agent", "Name another one with --agent.")
-    local, admin = None, None
+    local, admin, token = None, None, find_token()
+    if not token and not place.is_local:
+        _log.warning("whoever reaches the agent may route users", extra={"remedy": f"set {VARIABLE}"})
     if given.envoy is not None:
         local = Settings(find_envoy(given.envoy), listen, name, given.workers)
         if not given.share_port and not (folder / "envoy.json").exists():
@@ -99,14 +102,14 @@ async def _run(given: argparse.Namespace) -> None:
         admin = Admin(where.host, where.port)
     agent = Agent(name, folder, find_salt(folder), local=local, admin=admin)
     with lock:
-        await _serve(agent, place)
+        await _serve(agent, place, token)
 
 
-async def _serve(agent: Agent, place: Endpoint) -> None:
+async def _serve(agent: Agent, place: Endpoint, token: str) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    server = await Api(agent).listen(place)
+    server = await Api(agent, token).listen(place)
     _log.info("listening", extra={"router": agent.name, "agent": f"{place.host}:{place.port}"})
     try:
         await agent.run(stop)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,15 +16,17 @@ from evergreen.rollout.plan import RoutePlan
 from evergreen.rollout.router import metrics
 from evergreen.rollout.router.agent import Agent, Refused
 from evergreen.rollout.router.checks import Endpoint
+from evergreen.rollout.router.token import VARIABLE
 
 _log = log.get(__name__)
 _HEAD_BYTES = 16 * 1024
 _BODY_BYTES = 1024 * 1024
 _IDLE_SECONDS = 60.0
 _JSON = "application/json"
+_OPEN = ("/metrics", "/ready")  # for Prometheus and the kubelet
 _REASONS = {
-    200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict",
-    422: "Unprocessable Content", 500: "Internal Server Error", 503: "Service Unavailable",
+    200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
+    409: "Conflict", 422: "Unprocessable Content", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 
 
@@ -41,6 +44,7 @@ class _Request:
     method: str
     path: str
     query: str
+    credentials: str
     body: bytes
     keep: bool
 
@@ -57,10 +61,12 @@ class Api:
 
     Args:
         agent: The agent.
+        token: What whoever gives plans or reads evidence must show; empty asks for none.
     """
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, token: str = "") -> None:
         self._agent = agent
+        self._credentials = f"Bearer {token}".encode() if token else b""
         self._routes: dict[str, tuple[str, Callable[[_Request], Awaitable[Reply]]]] = {
             "/plan": ("PUT", self._plan),
             "/heartbeat": ("POST", self._heartbeat),
@@ -98,6 +104,8 @@ class Api:
         method, handler = self._routes.get(request.path, ("", self._ready))
         if not method:
             return _error(404, f"no such path; there are {', '.join(self._routes)}")
+        if request.path not in _OPEN and not self._knows(request):
+            return _error(401, f"the token is missing or another one; {VARIABLE} must be the agent's own")
         if method != request.method:
             return _error(405, f"{request.path} takes {method}")
         try:
@@ -114,6 +122,10 @@ class Api:
         except Exception:  # noqa: BLE001 - the agent must answer; its log has the trace
             _log.exception("request failed", extra={"path": request.path})
             return _error(500, "internal error; the agent's log says more")
+
+    def _knows(self, request: _Request) -> bool:
+        wanted = self._credentials
+        return not wanted or hmac.compare_digest(wanted, request.credentials.encode("latin-1"))
 
     async def _plan(self, request: _Request) -> Reply:
         confirmation = await self._agent.put(_decoded(request.body, RoutePlan, "plan"))
@@ -169,13 +181,15 @@ async def _read(reader: asyncio.StreamReader) -> _Request | None:
         raise ValueError(f"a body needs a content-length of at most {_BODY_BYTES} bytes")
     target = urlsplit(parts[1])
     keep = parts[2] != "HTTP/1.0" and headers.get("connection", "").lower() != "close"
-    return _Request(parts[0], target.path, target.query, await reader.readexactly(int(length)), keep)
+    body = await reader.readexactly(int(length))
+    return _Request(parts[0], target.path, target.query, headers.get("authorization", ""), body, keep)
 
 
 async def _write(writer: asyncio.StreamWriter, reply: Reply, keep: bool) -> None:
+    challenge = "www-authenticate: Bearer\r\n" if reply.status == 401 else ""
     head = (
         f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Status')}\r\n"
-        f"content-type: {reply.content_type}\r\ncontent-length: {len(reply.body)}\r\n"
+        f"content-type: {reply.content_type}\r\ncontent-length: {len(reply.body)}\r\n{challenge}"
         f"connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
     )
     writer.write(head.encode("latin-1") + reply.body)

@@ -2,7 +2,9 @@
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from evergreen.errors import InputError
 from evergreen.rollout.plan import ARM_HEADER, FLAGS_HEADER, MODEL_HEADER, RoutePlan, Target
@@ -28,6 +30,13 @@ class Endpoint:
     host: str
     port: int
     numeric: bool
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches it."""
+        with suppress(ValueError):
+            return ip_address(self.host).is_loopback
+        return self.host == "localhost"
 
 
 def endpoint(text: str, field: str) -> Endpoint:

@@ -76,17 +76,19 @@ class RouterClient:
     Args:
         url: Such as `http://127.0.0.1:8091`.
         timeout: Seconds that an answer may take; a plan may take Envoy three seconds more.
+        token: What the agent knows its controller by; empty where it asks for none.
 
     Raises:
         InputError: the URL is none.
     """
 
-    def __init__(self, url: str, timeout: float = 2.0) -> None:
+    def __init__(self, url: str, timeout: float = 2.0, token: str = "") -> None:
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise InputError(f"router {url!r}", "is not a URL of a router's agent", "http://host:port")
         self.url, self._timeout = url.rstrip("/"), timeout
         self._host, self._port = parts.hostname, parts.port or 80
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
     def put_plan(self, plan: RoutePlan) -> Confirmation:
         """Give the router a plan; the same one may be given again.
@@ -152,7 +154,8 @@ class RouterClient:
     ) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout or self._timeout)
         try:
-            connection.request(method, path, body, {"content-type": "application/json"} if body else {})
+            kind = {"content-type": "application/json"} if body else {}
+            connection.request(method, path, body, kind | self._headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (OSError, http.client.HTTPException) as error:

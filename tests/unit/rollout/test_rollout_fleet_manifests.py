@@ -160,7 +160,7 @@ def test_the_controller_may_do_what_it_does_and_nothing_more():
 def test_no_secret_is_in_the_manifests():
     assert not [d for _, d in documents() if d["kind"] == "Secret"]
     named = set(re.findall(r"secretKeyRef: \{name: ([a-z-]+)", "".join(p.read_text() for p in FILES)))
-    assert named == {objects.STORE_SECRET, objects.SALT_SECRET}
+    assert named == {objects.STORE_SECRET, objects.SALT_SECRET, "evergreen-router-token"}
 
 
 def test_network_policies_close_everything_and_open_each_component():
