@@ -11,14 +11,21 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from evergreen import log
 from evergreen.errors import EvergreenError, GateStopped
 from evergreen.files import storage_error, write_text
 
 _log = log.get("evergreen.task")
+
+
+class Described(Protocol):
+    """An artifact of KFP, by what is used of it here."""
+
+    metadata: dict[str, Any]
 
 
 def _task_folder(argv: list[str]) -> Path | None:
@@ -47,6 +54,20 @@ def _record(name: str, record: dict[str, Any]) -> None:
 
 def _state(error: BaseException) -> str:
     return "stopped" if isinstance(error, GateStopped) else "failed"
+
+
+def describe(artifact: Described, **values: str | float | bool | None) -> None:
+    """Give an output artifact its metadata, which the dashboard shows.
+
+    A value that is missing or not finite is left out: KFP's launcher takes no null, JSON has no NaN.
+
+    Args:
+        artifact: The output.
+        values: By name.
+    """
+    artifact.metadata.update(
+        {k: v for k, v in values.items() if v is not None and not (isinstance(v, float) and not isfinite(v))}
+    )
 
 
 @contextmanager

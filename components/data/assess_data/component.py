@@ -26,7 +26,7 @@ def assess_data(
         strategy: `strategy.json`: size, classes, entities, slices as rules, advice with its numbers.
         report: Lorenz curve, rows by rank, classes, slices.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("assess_data"):
         from pathlib import Path
@@ -46,4 +46,4 @@ def assess_data(
         )
         made.write(Path(strategy.path))
         write_text(Path(report.path), strategy_page(made, parsed.name))
-        strategy.metadata.update(rows=made.rows, size=made.size, slices=len(made.slices))
+        describe(strategy, rows=made.rows, size=made.size, slices=len(made.slices))

@@ -37,7 +37,7 @@ def build_training_set(
         digest: Its content digest; the same rows give the same digest.
         version: Version of the snapshot's Delta table; 0 when none is made.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("build_training_set", purpose=purpose):
         from pathlib import Path
@@ -49,7 +49,7 @@ def build_training_set(
             parse_project(project), Path(tables.path), Path(training_set.path), Path(report.path),
             store=store, purpose=purpose, repaired=Path(repaired.path) if repaired else None,
         )  # fmt: skip
-        training_set.metadata.update(digest=built.digest, snapshot=built.uri, version=built.version)
+        describe(training_set, digest=built.digest, snapshot=built.uri, version=built.version)
     return NamedTuple("Outputs", [("rows", int), ("digest", str), ("version", int)])(
         built.rows, built.digest, built.version
     )

@@ -29,7 +29,7 @@ def describe_media(
         media: `data/part-*.parquet`, one row a file, and `meta.json`, as a training set has them.
         report: Counts, charts, and the worst files in pictures.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("describe_media", source=source, as_of=as_of):
         from pathlib import Path
@@ -39,4 +39,4 @@ def describe_media(
 
         parsed = parse_project(project)
         made = describe_source(parsed, source, Path(media.path), Path(report.path), as_of=as_of)
-        media.metadata.update(rows=made.rows, digest=made.digest, findings=len(made.findings))
+        describe(media, rows=made.rows, digest=made.digest, findings=len(made.findings))

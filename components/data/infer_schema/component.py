@@ -29,7 +29,7 @@ def infer_schema(
         schema: `schema.yaml`, what `validate_data` holds the table to.
         report: What each column is held to, and what this table alone would change of the baseline's schema.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("infer_schema"):
         from pathlib import Path
@@ -39,4 +39,4 @@ def infer_schema(
 
         parse_project(project)
         chosen = write_schema(Path(profile.path), Path(baseline.path), Path(schema.path), Path(report.path))
-        schema.metadata.update(version=chosen.version, columns=len(chosen.columns))
+        describe(schema, version=chosen.version, columns=len(chosen.columns))

@@ -31,7 +31,7 @@ def ingest_data(
         rows: Rows of all sources.
         digest: Content digest over all sources; the same rows give the same digest.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("ingest_data", as_of=as_of, sources=sources):
         from pathlib import Path
@@ -41,5 +41,5 @@ def ingest_data(
 
         parsed = parse_project(project)
         ingested = ingest_with_report(parsed, Path(tables.path), Path(report.path), as_of=as_of, only=sources)
-        tables.metadata["digest"] = ingested.digest
+        describe(tables, digest=ingested.digest)
     return NamedTuple("Outputs", [("rows", int), ("digest", str)])(ingested.rows, ingested.digest)

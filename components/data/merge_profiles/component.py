@@ -26,7 +26,7 @@ def merge_profiles(
         profile: `profile.json`, the frozen profile of the whole table.
         report: Charts and statistics of the columns.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("merge_profiles"):
         from pathlib import Path
@@ -38,6 +38,6 @@ def merge_profiles(
 
         settings = parse_project(project)
         made = merge(*(Profile.read(Path(one.path)) for one in profiles))
-        profile.metadata.update(rows=made.rows, columns=len(made.columns), shards=len(profiles))
+        describe(profile, rows=made.rows, columns=len(made.columns), shards=len(profiles))
         write_text(Path(profile.path), made.to_json())
         write_text(Path(report.path), profile_page(made, f"Profile of {settings.name}"))

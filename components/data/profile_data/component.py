@@ -32,7 +32,7 @@ def profile_data(
         profile: `profile.json`, the frozen profile.
         report: Charts and statistics of the columns.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("profile_data"):
         from pathlib import Path
@@ -49,6 +49,6 @@ def profile_data(
         )
         # The traits are of a sample of the whole table: one shard observes them, and merging keeps them.
         made = made if shard else with_traits(made, Path(table.path), resources=settings.resources)
-        profile.metadata.update(rows=made.rows, columns=len(made.columns), shard=shard, shards=shards)
+        describe(profile, rows=made.rows, columns=len(made.columns), shard=shard, shards=shards)
         write_text(Path(profile.path), made.to_json())
         write_text(Path(report.path), profile_page(made))

@@ -36,7 +36,7 @@ def select_features(
         decisions: Leaks and features that will be missing, with evidence and verdict.
         report: Importance against shuffled copies, redundancy, leaks, and why each feature goes.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("select_features"):
         from pathlib import Path
@@ -52,7 +52,7 @@ def select_features(
         sources, overlay = (Path(x.path) if x else None for x in (tables, repaired))
         found = select(settings, Path(splits.path), sources, overlay)
         kept, dropped = len(found.selection.kept), len(found.selection.dropped)
-        selection.metadata.update({"kept": kept, "dropped": dropped, "mode": found.selection.mode})
+        describe(selection, kept=kept, dropped=dropped, mode=found.selection.mode)
         write_selection(Path(selection.path), found.selection)
         write(Path(decisions.path), found.decisions)
         write_text(Path(report.path), selection_page(settings.name, found))

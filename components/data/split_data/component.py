@@ -32,7 +32,7 @@ def split_data(
         validation_rows: Rows of the validation part.
         test_rows: Rows of the test part.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("split_data"):
         from pathlib import Path
@@ -45,6 +45,6 @@ def split_data(
         settings = parse_project(project)
         result = split_training_set(settings, Path(training_set.path), Path(splits.path))
         rows = {part: summary.rows for part, summary in result.parts.items()}
-        splits.metadata.update({"method": result.method, "task": result.target.task, **rows})
+        describe(splits, method=result.method, task=result.target.task, **rows)
         write_text(Path(report.path), split_page(settings, result))
     return (rows["train"], rows["validation"], rows["test"])

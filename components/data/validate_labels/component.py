@@ -38,7 +38,7 @@ def validate_labels(
         decisions: What was checked, with threshold, observed value, verdict and reason.
         report: The labels and their baseline, who looks wrong and why, twins, labellers.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("validate_labels"):
         from pathlib import Path
@@ -53,5 +53,5 @@ def validate_labels(
             tables=Path(tables.path) if tables else None,
             repaired=Path(repaired.path) if repaired else None,
         )  # fmt: skip
-        review.metadata.update(rows=checked.review_rows)
+        describe(review, rows=checked.review_rows)
         stop_if_failed(checked.decisions)

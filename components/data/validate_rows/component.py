@@ -33,7 +33,7 @@ def validate_rows(
     Returns:
         counts: Rows by rule, as JSON.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("validate_rows", shard=shard, shards=shards):
         from pathlib import Path
@@ -43,4 +43,4 @@ def validate_rows(
 
         inputs = Inputs(*(Path(a.path) for a in (table, profile, schema, baseline)))
         counted = count_rows(parse_project(project), inputs, Path(counts.path), shard, shards)
-        counts.metadata.update(rows=counted.rows, shard=shard)
+        describe(counts, rows=counted.rows, shard=shard)

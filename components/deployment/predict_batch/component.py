@@ -34,7 +34,7 @@ def predict_batch(
             `manifest.json`.
         report: Rows, shards, and the predictions beside the labels of the training.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("predict_batch"):
         from pathlib import Path
@@ -51,5 +51,5 @@ def predict_batch(
         source = batch.blessed_source(Registry(place), settings.name, Path(model.path))
         cut = batch.Settings.of(settings)
         result = batch.predict_batch(Path(rows.path), source, Path(predictions.path), place, cut)
-        predictions.metadata.update(rows=result.plan.rows, model=result.plan.model, kept=result.uri)
+        describe(predictions, rows=result.plan.rows, model=result.plan.model, kept=result.uri)
         write_text(Path(report.path), batch_page(result))

@@ -33,7 +33,7 @@ def resolve_model(
         version: The version's number, 0 when there is none.
         digest: The bundle's digest, empty when there is none.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("resolve_model", model=name, alias=alias):
         from pathlib import Path
@@ -48,5 +48,5 @@ def resolve_model(
         fetch = registry.fetch if required else registry.fetch_or_empty
         found = fetch(f"{name}@{alias}", Path(model.path))
         version, digest = (found.version, found.digest) if found else (0, "")
-        model.metadata.update({"name": name, "alias": alias, "version": version, "digest": digest})
+        describe(model, name=name, alias=alias, version=version, digest=digest)
     return (version, digest)

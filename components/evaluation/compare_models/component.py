@@ -39,7 +39,7 @@ def compare_models(
         report: The verdict and every decision.
         blessed: Whether the model may go on.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("compare_models"):
         from pathlib import Path
@@ -58,6 +58,6 @@ def compare_models(
         found = decide(gate, measured, earlier)
         records.write(Path(decisions.path), found)
         write_text(Path(report.path), gate_page(found, measured))
-        decisions.metadata.update(blessed=blessed(found), checks=len(found))
+        describe(decisions, blessed=blessed(found), checks=len(found))
         records.stop_if_failed(found)
     return (True,)

@@ -41,7 +41,7 @@ def evaluate_model(
         report: Figures, curves and slices.
         primary: The leading metric of the test part.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("evaluate_model"):
         from pathlib import Path
@@ -59,5 +59,5 @@ def evaluate_model(
         log_metrics(found.content, metrics)
         log_curves(found.content, curves)
         write_text(Path(report.path), evaluation_page(found.content))
-        evaluation.metadata.update(primary=found.content["primary"], value=found.primary)
+        describe(evaluation, primary=found.content["primary"], value=found.primary)
     return (found.primary,)

@@ -38,7 +38,7 @@ def train_model(
         report: Parameters, features, what was left out, parity of the graph, the model card.
         digest: The bundle's digest.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("train_model"):
         from pathlib import Path
@@ -59,6 +59,6 @@ def train_model(
             selection=Path(selection.path) if selection else None,
         )
         info = trained.bundle
-        model.metadata.update({"digest": info.digest, "engine": info.engine, "task": trained.target.task})
+        describe(model, digest=info.digest, engine=info.engine, task=trained.target.task)
         write_text(Path(report.path), training_page(settings, trained))
     return (info.digest,)

@@ -34,7 +34,7 @@ def tune_model(
         study: study.json with every trial, and seconds.json with their times.
         report: The search's history, the parameters that mattered, and every trial.
     """
-    from evergreen.runtime import task
+    from evergreen.runtime import describe, task
 
     with task("tune_model", shard=shard, shards=shards):
         from pathlib import Path
@@ -49,6 +49,6 @@ def tune_model(
         chosen = Path(selection.path) if selection else None
         found = tune(settings, Path(splits.path), shard=shard, shards=shards, selection=chosen)
         best = found.best.value if found.best else None
-        study.metadata.update({"metric": found.metric, "best": best, "trials": len(found.trials)})
+        describe(study, metric=found.metric, best=best, trials=len(found.trials))
         write_study(Path(study.path), found)
         write_text(Path(report.path), study_page(settings, found))

@@ -1,11 +1,15 @@
 """What surrounds a component's work: exit codes, the last line, the record."""
 
 import json
+import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from evergreen.runtime import describe
 
 CODE = """
 from evergreen.runtime import task
@@ -53,3 +57,9 @@ def test_success_is_recorded_with_its_time(tmp_path):
     events = [json.loads(line) for line in done.stderr.splitlines()]
     assert [e["event"] for e in events] == ["task started", "task succeeded"]
     assert events[0]["rows"] == 3
+
+
+def test_metadata_hold_what_the_backend_takes():
+    artifact = SimpleNamespace(metadata={"before": 1})
+    describe(artifact, rows=3, best=None, value=math.nan, share=0.5, ok=False, name="", most=math.inf)
+    assert artifact.metadata == {"before": 1, "rows": 3, "share": 0.5, "ok": False, "name": ""}
