@@ -40,6 +40,7 @@ def graph_of(model, table, classes):
     return session.run(None, columns)[-1][:, -1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [HistGradientBoostingClassifier, HistGradientBoostingRegressor])
 def test_no_value_of_the_grid_lies_on_a_threshold(kind):
     model, table = boosted(kind), cents()

@@ -3,6 +3,7 @@
 import math
 from dataclasses import fields, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,6 +76,7 @@ def evidences(draw, arm=ARM):
     return stage, Evidence(tuple(steps), users, queries)
 
 
+@pytest.mark.slow
 @given(evidences(), number)
 @settings(max_examples=150, deadline=None)
 def test_any_evidence_gives_a_verdict_with_records(found, elapsed):
@@ -112,6 +114,7 @@ def test_averages_that_are_no_numbers_never_promote(found):
         assert judge(RULES, stage, replace(evidence, users=users), 1e6).verdict.kind != "promote"
 
 
+@pytest.mark.slow
 @given(evidences(), st.sampled_from(RATES[:3]), st.integers(1, 10**6), st.floats(0, 1e6))
 @settings(max_examples=150, deadline=None)
 def test_more_harm_never_turns_a_roll_back_into_more(found, rate, more, elapsed):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import settings as runs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -141,4 +142,4 @@ class RolloutMachine(RuleBasedStateMachine):
 
 
 RolloutMachine.TestCase.settings = runs(max_examples=60, stateful_step_count=40, deadline=None)
-TestRolloutMachine = RolloutMachine.TestCase
+TestRolloutMachine = pytest.mark.slow(RolloutMachine.TestCase)

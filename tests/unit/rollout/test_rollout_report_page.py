@@ -80,6 +80,7 @@ def headings(html):
     return re.findall(r"<h2[^>]*>([^<]*)</h2>", html)
 
 
+@pytest.mark.slow
 def test_a_launch_is_told_from_begin_to_end(good):
     html = page_of(good)
     words = parsed(html).words
@@ -94,6 +95,7 @@ def test_a_launch_is_told_from_begin_to_end(good):
     assert len(html) < 400_000
 
 
+@pytest.mark.slow
 def test_a_rollback_says_what_it_was_and_that_users_are_safe(bad):
     html = page_of(bad)
     words = parsed(html).words
@@ -103,10 +105,12 @@ def test_a_rollback_says_what_it_was_and_that_users_are_safe(bad):
     assert re.search(r'class="banner fail"', html)
 
 
+@pytest.mark.slow
 def test_the_same_record_gives_the_same_bytes(good):
     assert page_of(good) == page_of(good)
 
 
+@pytest.mark.slow
 def test_without_decisions_the_record_tells_by_itself(good):
     _, rollout = good
     html = rollout_page(rollout)
@@ -116,6 +120,7 @@ def test_without_decisions_the_record_tells_by_itself(good):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_story_has_each_stage_with_its_own_evidence(good):
     world, rollout = good
     told = story_of(rollout, decisions_of(world.store, rollout), world.clock.now)
@@ -129,6 +134,7 @@ def test_the_story_has_each_stage_with_its_own_evidence(good):
     assert canary.users.exposed["candidate"] < trial.users.exposed["candidate"]
 
 
+@pytest.mark.slow
 def test_the_story_of_a_rollback_ends_with_share_0(bad):
     world, rollout = bad
     told = story_of(rollout, decisions_of(world.store, rollout), world.clock.now)
@@ -143,6 +149,7 @@ def test_a_rollout_that_has_just_begun_has_a_page():
         assert "The way back" in headings(html) and "Starting" in html
 
 
+@pytest.mark.slow
 def test_nothing_escapes_the_page(good):
     world, rollout = good
     events = tuple(replace(e, reason=HOSTILE, who=HOSTILE) for e in rollout.events)
@@ -168,6 +175,7 @@ def _metric(good):
     raise AssertionError
 
 
+@pytest.mark.slow
 def test_decisions_of_another_version_or_by_hand_do_not_break_the_page(good):
     world, rollout = good
     odd = [
@@ -176,6 +184,7 @@ def test_decisions_of_another_version_or_by_hand_do_not_break_the_page(good):
     parsed(rollout_page(rollout, odd, NOW))
 
 
+@pytest.mark.slow
 def test_decisions_come_from_the_store_and_the_outbox_once_each(good):
     world, rollout = good
     found = decisions_of(world.store, rollout)
@@ -189,6 +198,7 @@ def test_decisions_come_from_the_store_and_the_outbox_once_each(good):
     world.store.write(key, whole)
 
 
+@pytest.mark.slow
 def test_a_record_that_the_state_forgot_is_read_from_the_store(good):
     world, rollout = good
     kept = json.loads(world.store.read(f"rollouts/{rollout.id}/record.json"))

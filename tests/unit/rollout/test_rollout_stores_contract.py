@@ -97,6 +97,7 @@ def _count(folder: str, id: str, times: int) -> None:
         done += 1
 
 
+@pytest.mark.slow
 def test_processes_and_threads_lose_nothing(tmp_path):
     kept = replace(record(), decided=0)
     LocalStates(tmp_path).write_if(kept, None)

@@ -145,6 +145,7 @@ def test_requests_count_once_every_server_had_the_time_to_ship_them(tmp_path):
     assert canary.evidence.state == state, "nothing waits any more"
 
 
+@pytest.mark.slow
 def test_a_crash_between_state_and_record_leaves_an_orphan_only(tmp_path):
     store, reader, log = world(tmp_path)
     rows, outs = traffic(2, 150)
@@ -177,6 +178,7 @@ def test_a_lost_state_is_made_anew_from_the_log(tmp_path):
     assert_equal(reading.users, Brute(0.0, GRACE, gaps=[(0.0, GRACE)]), rows, outs)
 
 
+@pytest.mark.slow
 def test_stages_begin_anew_and_keep_habits_and_switches(tmp_path):
     _, reader, log = world(tmp_path)
     rows = [Row(-50, "p1", "5"), Row(-40, "p2", "6"), Row(-500, "p3", "5")]  # before it was live
@@ -242,6 +244,7 @@ def test_requests_and_outcomes_without_a_user_are_left_out(tmp_path):
     assert reading.left_out["outcomes"] == 2
 
 
+@pytest.mark.slow
 def test_rows_that_come_too_late_still_count_once(tmp_path):
     _, reader, log = world(tmp_path)
     log.put([Row(2000, "new", "6")])

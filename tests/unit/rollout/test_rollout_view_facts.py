@@ -51,6 +51,7 @@ def drawn(rollout, now, width=80):
     return console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_facts_follow_the_stages(told):
     shadow, at = told["last 0"]
     facts = facts_of(shadow, at)
@@ -69,6 +70,7 @@ def test_facts_follow_the_stages(told):
     assert launched.evidence.passed[3].looks and launched.evidence.passed[0].users.pairs.pairs
 
 
+@pytest.mark.slow
 def test_a_rollback_says_what_began_it_and_leaves_the_stages_ahead_out(told):
     bad, at = told["bad"]
     assert exit_code(bad) == 1 and "errors" in reason_of(bad) and "more than +20 %" in reason_of(bad)
@@ -78,6 +80,7 @@ def test_a_rollback_says_what_began_it_and_leaves_the_stages_ahead_out(told):
     assert "rolled back" in drawn(bad, at) and "✕ errors" in drawn(bad, at)
 
 
+@pytest.mark.slow
 def test_json_has_its_keys_at_every_phase_and_no_number_that_json_lacks(told):
     known = set(data.status(*told["bad"]))
     for rollout, at in told.values():
@@ -97,6 +100,7 @@ def test_json_of_a_record_with_numbers_that_json_lacks():
     assert json.dumps(data.status(made, NOW), allow_nan=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_the_screen_fits_its_terminal_and_holds_what_matters(told, width):
     for name, (rollout, at) in told.items():
@@ -122,6 +126,7 @@ def test_the_screen_fits_its_terminal_and_holds_what_matters(told, width):
     assert "experiment: " not in live and ("look" in live)
 
 
+@pytest.mark.slow
 def test_hostile_words_are_shown_as_they_are(told):
     rollout, at = told["last 2"]
     words = "[bold red]x[/] <script>\x1b[31m naïve – 収"
@@ -133,6 +138,7 @@ def test_hostile_words_are_shown_as_they_are(told):
     assert json.loads(json.dumps(data.status(rollout, at)))["wish"]["who"] == words
 
 
+@pytest.mark.slow
 def test_lines_say_where_it_stands_and_why(told):
     rollout, at = told["last 2"]
     text = "\n".join(status_lines(facts_of(rollout, at)))
@@ -196,6 +202,7 @@ def test_following_ends_when_its_time_is_over_and_bears_a_store_that_stumbles(tm
         follow(world.states, made, lambda *_: None, every=0.0)
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_screen_and_a_pipe_gets_lines(told):
     rollout, at = told["last 2"]
     terminal = Console(file=io.StringIO(), force_terminal=True, width=80, height=50)

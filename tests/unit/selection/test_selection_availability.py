@@ -77,6 +77,7 @@ def world(tmp_path):
     return project, tmp_path
 
 
+@pytest.mark.slow
 def test_the_sources_tell_what_will_be_missing(world):
     project, folder = world
     lacks = {lack.feature: lack for lack in find_lacks(project, folder / "splits", folder / "tables")}
@@ -87,6 +88,7 @@ def test_the_sources_tell_what_will_be_missing(world):
     assert "a" not in lacks
 
 
+@pytest.mark.slow
 def test_without_sources_only_the_rows_speak(world):
     project, folder = world
     (folder / "nothing").mkdir()

@@ -37,6 +37,7 @@ def test_leaving_out_costs_nothing_and_the_interval_says_how_sure_that_is(chosen
     assert chosen.selection.sample["small_data"] and chosen.selection.sample["repeats"] == 5
 
 
+@pytest.mark.slow
 def test_scores_rank_the_truth(chosen):
     scores = chosen.selection.features
     assert min(scores[n]["mi_bits"] for n in ("strong", WEIRD, "town")) > scores["noise"]["mi_bits"]
@@ -44,6 +45,7 @@ def test_scores_rank_the_truth(chosen):
     assert scores["noise"]["low"] <= scores["noise"]["importance"] <= scores["noise"]["high"]
 
 
+@pytest.mark.slow
 def test_the_record_comes_back(tmp_path, chosen):
     write_selection(tmp_path / "selection.json", chosen.selection)
     back = read_selection(tmp_path / "selection.json")
@@ -51,6 +53,7 @@ def test_the_record_comes_back(tmp_path, chosen):
     assert json.loads((tmp_path / "selection.json").read_text())["version"] == 1
 
 
+@pytest.mark.slow
 def test_the_page_shows_it_all_and_escapes_names(chosen):
     html = selection_page("try <b>", chosen)
     assert "<b>" not in html and 'Größe "m²"' not in html.replace("&#34;", "")
