@@ -71,7 +71,10 @@ def answered(what: str, namespace: str) -> Iterator[None]:
             raise ConflictError(f"{what}: someone else changed it first") from error
         remedy = "Look at the cluster's API server."
         if error.status in (401, 403):
-            remedy = f"Give this service account the role that manifests/ holds, in namespace {namespace}."
+            remedy = (
+                f"Bind this service account to the Role of manifests/base/roles.yaml that allows it, "
+                f"in namespace {namespace}."
+            )
         raise StorageError(what, f"the cluster's API refused: {reason}", remedy=remedy) from error
     except (HTTPError, OSError) as error:
         found = f"the cluster's API cannot be reached ({type(error).__name__})"

@@ -70,10 +70,10 @@ def rules(role):
     }
 
 
-def calls():
-    """(resource, verb) of every call of the cluster's API in our code."""
+def calls(paths):
+    """(resource, verb) of every call of the cluster's API in these files."""
     found = set()
-    for path in CALLS:
+    for path in paths:
         for node in ast.walk(ast.parse(path.read_text())):
             match = isinstance(node, ast.Attribute) and re.fullmatch(
                 r"([a-z]+)_namespaced_([a-z_]+)", node.attr
@@ -153,8 +153,13 @@ def test_envoys_folder_is_in_memory_and_shared_with_its_agent():
 
 
 def test_the_controller_may_do_what_it_does_and_nothing_more():
-    assert rules("evergreen-controller") == calls()
+    assert rules("evergreen-controller") == calls(CALLS)
     assert rules("evergreen-rollouts") == {("configmaps", v) for v in ("create", "get", "list", "update")}
+
+
+def test_pipelines_may_bring_servers_up_and_nothing_more():
+    assert rules("evergreen-deployments") == calls([p for p in CALLS if p.parent.name == "fleets"])
+    assert not rules("evergreen-deployments") & rules("evergreen-rollouts")
 
 
 def test_no_secret_is_in_the_manifests():
