@@ -39,7 +39,7 @@ def start(
 
     By default of the alias candidate; one of the same version that is under way is found, not begun again.
 
-    Without --project it goes by the settings of the model's last rollout.
+    Without --project it goes by the settings of the model's last rollout, or those that it was pushed with.
 
     Example: evergreen rollout start coupons --project project.yaml --why "trained on March" --watch
     """
@@ -52,7 +52,8 @@ def start(
         settings, serving = place.project.rollout, place.project.serving
     else:
         found = records.list(name)
-        settings, serving = settings_like(found[-1].record if found else None)
+        resolved = place.registry.resolve(f"{name}@{version}")
+        settings, serving = settings_like(found[-1].record if found else None, resolved)
     before = {kept.record.id for kept in records.list(name)}
     record = begin(
         place.registry,

@@ -1,6 +1,7 @@
 """What the push component does: a new version, its aliases, and a page about it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def publish(
     evaluation: Path,
     decided: Path,
     snapshot: str = "",
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
     promote: bool = True,
 ) -> Published:
     """Push a bundle, set `candidate` to it, and with `promote` set `baseline` too.
@@ -45,6 +47,7 @@ def publish(
         evaluation: The evaluation artifact (JSON).
         decided: The decisions artifact (JSON).
         snapshot: Digest of the training set.
+        settings: The project's sections `serving` and `rollout`, as plain data.
         promote: Make the version the baseline.
 
     Raises:
@@ -54,7 +57,12 @@ def publish(
     """
     measured = _read_evaluation(evaluation)
     version = registry.push(
-        name, bundle, decisions=_read_decisions(decided), evaluation=measured, snapshot=snapshot
+        name,
+        bundle,
+        decisions=_read_decisions(decided),
+        evaluation=measured,
+        snapshot=snapshot,
+        settings=settings,
     )
     why, evidence = "pushed after its gate", version.uri.removesuffix("bundle") + "version.json"
     registry.move(name, CANDIDATE, version.version, why=why, evidence=evidence)

@@ -4,7 +4,7 @@ import getpass
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,8 @@ class ModelVersion:
         evaluation: Task, primary metric, and the test set's metrics with their intervals.
         decisions: The records of the gates.
         uri: The folder of the bundle's files.
+        settings: The project's sections `serving` and `rollout` as they were then, as plain data: they hold
+            where nobody says otherwise. Empty when not told.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ModelVersion:
     evaluation: Mapping[str, Any]
     decisions: tuple[Decision, ...]
     uri: str = ""
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Registry:
         decisions: Sequence[Decision],
         evaluation: Mapping[str, Any] | None = None,
         snapshot: str = "",
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
         allow_unblessed: bool = False,
     ) -> ModelVersion:
         """Store a bundle as a new version, or return the version that already holds this very bundle.
@@ -43,6 +44,7 @@ class Registry:
             decisions: What the gates said.
             evaluation: The evaluation artifact; a summary of it is kept.
             snapshot: Digest of the training set.
+            settings: The project's sections `serving` and `rollout`, as plain data.
             allow_unblessed: Take a bundle that no gate saw, or that one said no to.
 
         Raises:
@@ -52,7 +54,7 @@ class Registry:
         """
         versions.require_blessing(name, decisions, allow_unblessed)
         push = versions.Push(
-            checked_name(name, "model"), bundle, tuple(decisions), evaluation or {}, snapshot
+            checked_name(name, "model"), bundle, tuple(decisions), evaluation or {}, snapshot, settings or {}
         )
         return versions.push(self._store, push)
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Push:
     decisions: tuple[Decision, ...]
     evaluation: Mapping[str, Any]
     snapshot: str
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def blessed(self) -> bool:
@@ -144,6 +145,7 @@ def _commit(store: Store, push: Push, number: int, manifest: Mapping[str, Any]) 
         evaluation=summary(push.evaluation),
         decisions=push.decisions,
         uri=f"{store.uri}/{folder}/bundle",
+        settings=push.settings,
     )
     try:
         store.write_if(f"{folder}/version.json", encode_version(version), None)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
+from evergreen import log
 from evergreen.errors import ConflictError, InputError, NotFoundError
 from evergreen.project.model import Rollout, Serving
 from evergreen.registry import Registry
@@ -12,6 +13,7 @@ from evergreen.rollout.opening import Opening, opened, settings_like
 from evergreen.rollout.record import RolloutRecord
 from evergreen.rollout.stores.interface import StateStore
 
+_log = log.get(__name__)
 _ATTEMPTS = 50
 _REFUSED = frozenset({"aborted", "rolled_back"})
 RUN = "run"
@@ -96,8 +98,8 @@ def deploy(
         state: The records.
         model: The model's name.
         version: A version, or an alias.
-        settings: The project's `rollout` section; default: those of the model's last rollout.
-        serving: The project's `serving` section; default: those of the model's last rollout.
+        settings: The project's `rollout` section; default: of the model's last rollout, else the version's.
+        serving: The project's `serving` section; default: likewise.
         by: Who asks; default: the user.
         why: The reason, for people.
         metadata: What a pipeline wants to find again.
@@ -109,7 +111,8 @@ def deploy(
     Raises:
         InputError: no such version, or a rollout is under way.
     """
-    wanted = registry.resolve(f"{model}@{version}").version
+    asked = registry.resolve(f"{model}@{version}")
+    wanted = asked.version
     for _ in range(_ATTEMPTS):
         found = [kept.record for kept in state.list(model)]
         busy = next((r for r in reversed(found) if not r.ended), None)
@@ -123,8 +126,12 @@ def deploy(
         standing = aliases.get(BASELINE, 0)
         served = owner.plan.baseline.version if owner else 0
         if owner is not None and served == standing == wanted and owner.phase != "failed":
+            if serving is not None and serving.model_dump(mode="json") != owner.serving:
+                # Servers keep what they began with, or a rollout could change its own baseline.
+                extra = {"model": model, "version": wanted, "remedy": "they come with the next version"}
+                _log.warning("is served already, by other settings", extra=extra)
             return owner
-        last = settings_like(_newest(found))
+        last = settings_like(_newest(found), asked)
         before = standing if standing != wanted else served
         opening = Opening(
             model, wanted, before, aliases.get(PREVIOUS, 0), by or actor(),

@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evergreen import log
 from evergreen.project.model import Rollout, Serving
+from evergreen.registry.records import ModelVersion
 from evergreen.rollout import plans
 from evergreen.rollout.chronicle import noted
 from evergreen.rollout.record import RolloutRecord
+
+_log = log.get(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,16 @@ def rollout_id(model: str, candidate: int, last: RolloutRecord | None) -> str:
     return f"{model}-{candidate}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
-def settings_like(record: RolloutRecord | None) -> tuple[Rollout, Serving]:
-    """The settings of a rollout for another one of the same model; the defaults where there is none."""
+def settings_like(record: RolloutRecord | None, version: ModelVersion) -> tuple[Rollout, Serving]:
+    """The settings for a version that comes without: of the model's last rollout, else the version's own.
+
+    Args:
+        record: The last rollout; None for none.
+        version: What is to be served. One that was pushed without settings gets the defaults.
+    """
     if record is None:
-        return Rollout(), Serving()
+        if not version.settings:
+            _log.warning("served by the defaults", extra={"model": version.name, "version": version.version})
+        own = {"rollout": {}, "serving": {}, **version.settings}
+        return Rollout.model_validate(own["rollout"]), Serving.model_validate(own["serving"])
     return plans.settings_of(record), Serving.model_validate(dict[str, Any](record.serving))

@@ -58,6 +58,7 @@ def push_model(
             evaluation=Path(evaluation.path),
             decided=Path(decisions.path),
             snapshot=snapshot,
+            settings=parsed.model_dump(mode="json", include={"serving", "rollout"}),
             promote=promote,
         )
         write_text(Path(record.path), published.record)

@@ -41,7 +41,7 @@ def follow(
     last = max((k.record for k in states.list(model)), key=lambda r: r.created, default=None)
     if last is not None and (not last.ended or _failed_lately(last, move.version, clock())):
         return
-    settings, serving = settings_like(current)
+    settings, serving = settings_like(current, registry.version(model, move.version))
     record = opened(opening, settings, serving, clock(), last)
     try:
         states.write_if(record, None)

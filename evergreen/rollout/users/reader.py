@@ -145,7 +145,7 @@ class UserReader:
         users, meta, rows = sitting.hold(taken, scratch)
         key = states.save(con, rows, meta, scratch)
         extra = {"rollout": record.id, "new": len(found.refs), "state": key, **meta.left_out}
-        _log.info("read the prediction log", extra=extra)
+        _log.debug("read the prediction log", extra=extra)
         return UserReading(users, found.offsets, key, meta.left_out)
 
     def _reference(self, record: RolloutRecord, scratch: Path) -> Reference:

@@ -42,6 +42,17 @@ def test_a_promoted_model_stands_at_both_aliases(registry, tmp_path):
     assert registry.history("churn")[0].evidence.endswith("models/churn/versions/000001/version.json")
 
 
+def test_how_to_serve_it_comes_with_the_version(registry, tmp_path):
+    settings = {"serving": {"log": {"exclude": ["age"]}}, "rollout": {}}
+    pushed = publish(registry, "churn", **artifacts(tmp_path, "one", PASSED), settings=settings).version
+    assert registry.version("churn", 1).settings == pushed.settings == settings
+    path = tmp_path / "store/models/churn/versions/000001/version.json"
+    record = json.loads(path.read_text())
+    del record["settings"]  # pushed by an older Evergreen
+    path.write_text(json.dumps(record))
+    assert registry.version("churn", 1).settings == {}
+
+
 def test_without_promotion_the_baseline_stays(registry, tmp_path):
     publish(registry, "churn", **artifacts(tmp_path, "one", PASSED))
     second = publish(registry, "churn", **artifacts(tmp_path, "two", PASSED), promote=False)

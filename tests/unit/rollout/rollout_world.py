@@ -166,10 +166,12 @@ class Fleet:
         self.missing: set[int] = set()
         self.errors: dict[int, Exception] = {}
         self.addresses: dict[int, tuple[str, ...]] = {}
+        self.asked: dict[int, tuple[int, Mapping[str, Any]]] = {}
 
     def ensure(
         self, model: str, version: int, replicas: int, serving: Mapping[str, Any]
     ) -> tuple[str, ...] | None:
+        self.asked[version] = replicas, serving
         if version in self.errors:
             raise self.errors[version]
         return None if version in self.missing else self.addresses.get(version, (f"10.0.0.{version}:80",))
@@ -205,9 +207,9 @@ class World:
                 self.push(f"model {number}")
             self.registry.move("shop", "baseline", 1, why="first")
 
-    def push(self, content: str) -> int:
+    def push(self, content: str, project: Mapping[str, Any] | None = None) -> int:
         bundle = make_bundle(self.folder / content.replace(" ", "-"), content)
-        version = self.registry.push("shop", bundle, decisions=PASSED).version
+        version = self.registry.push("shop", bundle, decisions=PASSED, settings=project).version
         self.registry.move("shop", "candidate", version, why="pushed")
         return version
 

@@ -30,6 +30,21 @@ def start(world: World, version: int = 2, **fields: object) -> RolloutRecord:
     )  # fmt: skip
 
 
+def test_a_first_version_is_served_as_its_project_says(world):
+    told = Serving.model_validate({"unknown_columns": "ignore", "replicas": 2, "log": {"exclude": ["age"]}})
+    sections = {
+        "serving": told.model_dump(mode="json"),
+        "rollout": settings("shadow").model_dump(mode="json"),
+    }
+    version = world.push("told", sections)
+    world.registry.move("shop", "baseline", version, why="promoted by a pipeline")
+    world.looks(world.controller(), 6)
+    record = world.states.current("shop").record
+    assert (record.phase, record.plan.baseline.version) == ("launched", version)
+    assert record.serving == sections["serving"] and record.settings == sections["rollout"]
+    assert world.fleet.asked[version] == (2, sections["serving"])
+
+
 def test_from_the_first_deployment_to_a_launch_and_back(world):
     controller = world.controller()
     world.looks(controller, 6)  # no record at all: the routers follow the registry

@@ -89,7 +89,7 @@ def test_routers_behind_a_name():
 
 def test_a_registry_that_cannot_be_reached_is_no_refusal(tmp_path):
     world = World(tmp_path)
-    settings, serving = settings_like(None)
+    settings, serving = settings_like(None, world.registry.version("shop", 2))
     record = opened(Opening("shop", 2, 1, 0, "ada", ""), settings, serving, 0.0, None)
 
     class Away:
