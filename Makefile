@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup demo down test test-unit test-faults lint format typecheck golden docs compile images check lock clean
 
+# Many processes run the same code: byte code is kept, also where the environment says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin

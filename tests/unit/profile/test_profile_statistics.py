@@ -283,6 +283,7 @@ def test_a_profile_that_is_none_is_refused():
         Profile.from_json('{"rows": 1, "columns": [], "format": 2}')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stored", ["TINYINT", "BIGINT", "HUGEINT", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL(9, 2)"]
 )

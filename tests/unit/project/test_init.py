@@ -68,6 +68,7 @@ SETS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_scikit_learns_own_tables(made: Callable[..., Project], name: str) -> None:
     task, metric, least = SETS[name]

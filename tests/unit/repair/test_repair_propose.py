@@ -99,6 +99,7 @@ def test_real_text_and_clean_columns_are_left_alone(policies, name):
     assert name not in policies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MESSY)
 def test_messy_columns_get_a_policy(policies, name):
     assert policies[name] == MESSY[name][1]

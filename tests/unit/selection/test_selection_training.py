@@ -24,6 +24,7 @@ def selection(chosen, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_bundle_reads_the_kept_features_only(tmp_path, splits, chosen, selection):
     settings = project(model=LINEAR)
     trained = train(settings, splits, tmp_path / "model", selection=selection)
