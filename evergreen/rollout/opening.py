@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from evergreen import log
+from pydantic import ValidationError
+
+from evergreen.errors import InputError
 from evergreen.project.model import Rollout, Serving
 from evergreen.registry.records import ModelVersion
 from evergreen.rollout import plans
 from evergreen.rollout.chronicle import noted
 from evergreen.rollout.record import RolloutRecord
-
-_log = log.get(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,18 @@ def settings_like(record: RolloutRecord | None, version: ModelVersion) -> tuple[
     Args:
         record: The last rollout; None for none.
         version: What is to be served. One that was pushed without settings gets the defaults.
+
+    Raises:
+        InputError: the version's settings are not of this Evergreen.
     """
     if record is None:
-        if not version.settings:
-            _log.warning("served by the defaults", extra={"model": version.name, "version": version.version})
         own = {"rollout": {}, "serving": {}, **version.settings}
-        return Rollout.model_validate(own["rollout"]), Serving.model_validate(own["serving"])
+        try:
+            return Rollout.model_validate(own["rollout"]), Serving.model_validate(own["serving"])
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(str(part) for part in problem["loc"])
+            found = f"was pushed with settings that this Evergreen does not know: {place}: {problem['msg']}"
+            remedy = "Deploy it with its project file (--project)."
+            raise InputError(f"{version.name}@{version.version}", found, remedy=remedy) from error
     return plans.settings_of(record), Serving.model_validate(dict[str, Any](record.serving))

@@ -41,7 +41,10 @@ def follow(
     last = max((k.record for k in states.list(model)), key=lambda r: r.created, default=None)
     if last is not None and (not last.ended or _failed_lately(last, move.version, clock())):
         return
-    settings, serving = settings_like(current, registry.version(model, move.version))
+    version = registry.version(model, move.version)
+    settings, serving = settings_like(current, version)
+    if current is None and not version.settings:
+        _log.warning("nobody said how to serve it: by the defaults", extra={"version": move.version})
     record = opened(opening, settings, serving, clock(), last)
     try:
         states.write_if(record, None)

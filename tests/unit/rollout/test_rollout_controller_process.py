@@ -87,6 +87,13 @@ def test_routers_behind_a_name():
     assert find("shop")["http://a:1"] is find("shop")["http://a:1"] and find("other") == {}
 
 
+def test_a_version_of_another_evergreen_says_which_setting_it_is(tmp_path):
+    world = World(tmp_path)
+    number = world.push("odd", {"serving": {"log": {"colour": "red"}}, "rollout": {}})
+    with pytest.raises(InputError, match=r"shop@4: was pushed with .*log\.colour.*--project"):
+        settings_like(None, world.registry.version("shop", number))
+
+
 def test_a_registry_that_cannot_be_reached_is_no_refusal(tmp_path):
     world = World(tmp_path)
     settings, serving = settings_like(None, world.registry.version("shop", 2))
