@@ -1,6 +1,6 @@
 # Everything a developer or CI does. `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo down test test-unit test-faults lint format typecheck golden docs compile images check lock clean
+.PHONY: help setup demo down test test-unit test-explore test-faults lint format typecheck golden docs compile images check lock clean
 
 # Many processes run the same code: byte code is kept, also where the environment says otherwise.
 export PYTHONDONTWRITEBYTECODE :=
@@ -43,6 +43,9 @@ test: $(READY) $(DATA) ## Every test: unit first, then planted faults, real serv
 
 test-unit: $(READY) ## Only the fast unit tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow" tests/unit
+
+test-explore: $(READY) ## The unit tests, with examples that Hypothesis has not tried before
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile explore tests/unit
 
 test-faults: $(READY) ## Kill and break every part of a rollout under constant load; no request may fail
 	$(BIN)/python -m pytest -q -p no:xdist tests/chaos

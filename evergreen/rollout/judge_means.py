@@ -96,7 +96,8 @@ def _compared(step: Step, check: str, guardrail: MeanGuardrail, comparison: Comp
     reason = f"{text} against the baseline is too wide for the margin {percent(margin).lstrip('+')}"
     # An interval narrows with the root of the users.
     half = (shown[1] - shown[0]) / 2
-    finding = waiting(check, reason, guardrail.reaction, (margin / half) ** 2 if half > 0 else 0.0)
+    part = margin / half if half > 0 else 0.0
+    finding = waiting(check, reason, guardrail.reaction, part * part)
     return measured(finding, relative, bound, shown)
 
 

@@ -11,15 +11,17 @@ from evergreen.serving.protocol import Refusal, decoded, schema_error
 
 RequestId = Annotated[str, msgspec.Meta(max_length=128)]
 Event = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+\Z")]
+_MOST = 1e15
+Value = Annotated[float, msgspec.Meta(ge=-_MOST, le=_MOST)]  # squares of it must add up over all users
 _EXPECTED = 'a request such as {"outcomes": [{"request_id": "…", "event": "click", "value": 1}]}'
 
 
 class ReportedOutcome(msgspec.Struct):
-    """One outcome as it is reported; the time is with a zone, and now when it is left out."""
+    """An outcome as it is reported: a value of at most 1e15 in size; a time with a zone, or none for now."""
 
     event: Event
     request_id: RequestId = ""
-    value: float = 1.0
+    value: Value = 1.0
     time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 

@@ -66,17 +66,18 @@ class Comparison:
         square = errors * errors
         if not isfinite(square) or b.value <= 0:
             return None
-        first = b.value**2 - square * b.variance
-        if first <= 0:
+        first = b.value * b.value - square * b.variance
+        if not first > 0:
             return None
         middle = c.value * b.value
-        rest = c.value**2 - square * c.variance
-        root = sqrt(max(0.0, middle**2 - first * rest))
-        return (middle - root) / first - 1, (middle + root) / first - 1
+        rest = c.value * c.value - square * c.variance
+        root = sqrt(max(0.0, middle * middle - first * rest))
+        low, high = (middle - root) / first - 1, (middle + root) / first - 1
+        return (low, high) if isfinite(low) and isfinite(high) else None
 
 
 def compare(candidate: UserMoments, baseline: UserMoments) -> Comparison | None:
-    """Both averages; None where an arm has fewer than two users, no requests, or a number that is none.
+    """Both averages; None where an arm has fewer than two users, no request, or a number that is none.
 
     The variance of Σy/Σn is that of z = (y − R·n)/n̄ over the users: the delta method, Deng, Knoblich and Lu,
     "Applying the delta method in metric analytics", KDD 2018. CUPED takes θ(x − x̄) off it, θ the value that
@@ -95,6 +96,8 @@ def compare(candidate: UserMoments, baseline: UserMoments) -> Comparison | None:
     ]
     plain = c.variance(0.0) + b.variance(0.0)
     left = adjusted[0].variance + adjusted[1].variance
+    if not all(isfinite(v) for m in adjusted for v in (m.value, m.variance)):
+        return None
     return Comparison(adjusted[0], adjusted[1], max(0.0, 1 - left / plain) if plain > 0 else 0.0)
 
 
@@ -118,16 +121,20 @@ class _Spread:
     users: int
 
     def variance(self, theta: float) -> float:
-        return max(0.0, self.zz - 2 * theta * self.zx + theta**2 * self.xx) / (self.users - 1)
+        return max(0.0, self.zz - 2 * theta * self.zx + theta * theta * self.xx) / (self.users - 1)
 
 
 def _spread(m: UserMoments) -> _Spread | None:
-    if m.users < 2 or not all(isfinite(v) for v in astuple(m)) or m.n <= 0:
+    """Powers are products here: a value of 1e200, which anybody may report, gives inf, and no exception."""
+    if m.users < 2 or not all(isfinite(v) for v in astuple(m)) or m.n < 1:
         return None
     ratio, per, past = m.y / m.n, m.n / m.users, m.x / m.users
-    zz = (m.yy - 2 * ratio * m.yn + ratio**2 * m.nn) / m.users / per**2
+    zz = (m.yy - 2 * ratio * m.yn + ratio * ratio * m.nn) / m.users / (per * per)
     zx = (m.yx - ratio * m.nx) / m.users / per
-    return _Spread(ratio, past, max(0.0, zz), zx, max(0.0, m.xx / m.users - past**2), m.users)
+    xx = m.xx / m.users - past * past
+    if not all(map(isfinite, (zz, zx, xx))):
+        return None
+    return _Spread(ratio, past, max(0.0, zz), zx, max(0.0, xx), m.users)
 
 
 def _theta(c: _Spread, b: _Spread) -> float:

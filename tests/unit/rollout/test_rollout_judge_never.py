@@ -37,7 +37,7 @@ RULES = Rollout.model_validate({
 })  # fmt: skip
 SHARES = (0.0, 0.0, 5.0, 50.0, 50.0, 100.0, 100.0)
 whole = st.integers(0, 10**9)
-number = st.one_of(st.floats(0, 1e12), st.sampled_from([math.nan, math.inf, -math.inf]))
+number = st.one_of(st.floats(0, 1e12), st.sampled_from([math.nan, math.inf, -math.inf, 1e-200, 1e160, 1e300]))
 
 
 @st.composite

@@ -113,6 +113,7 @@ def test_outcomes_are_taken_checked_and_refused(bundles):
         {"event": "click"}, {**one, "event": ""}, {**one, "event": "a b"}, {**one, "event": "x" * 65},
         {**one, "value": "1"}, {**one, "value": None}, {**one, "time": "2026-01-02T03:04:05"},
         {**one, "request_id": "x" * 129}, {**one, "request_id": "a\nb"}, {"request_id": "r-1"}, b"{", b"[]",
+        {**one, "value": 1e300}, {**one, "value": -2e15},
     ]  # fmt: skip
     for body in bad:
         got = send(body)
