@@ -251,14 +251,15 @@ class World:
             pid = self.kill(name, signal.SIGTERM)
             until(lambda pid=pid: gone(pid))
         command = Folder(self.home / "platform").read().parts["controller"].command
-        salt = Folder(self.home / "platform").credentials().salt
+        own = Folder(self.home / "platform").credentials()
         one = thread_limits(1)
         here = str(Path(__file__).with_name("chaos_controller.py"))
 
         def start(step: str, nth: int, number: int, *more: str) -> subprocess.Popen[bytes]:
             log = (self.folder / f"controller-{len(running)}.log").open("wb")
             words = [sys.executable, here, step, str(nth), str(int(number)), *command[3:], *more]
-            variables = {**os.environ, **one, "EVERGREEN_USER_SALT": salt}
+            secret = {"EVERGREEN_USER_SALT": own.salt, "EVERGREEN_ROUTER_TOKEN": own.token}
+            variables = {**os.environ, **one, **secret}
             with log:
                 running.append(subprocess.Popen(words, stdout=log, stderr=log, env=variables))
             return running[-1]
