@@ -15,6 +15,8 @@ from evergreen.errors import EvergreenError, Fault, InputError
 from evergreen.local import process, s3
 from evergreen.local.process import Process
 from evergreen.local.state import CONTROLLER, MODEL_SERVER, ROUTER, S3, SUPERVISOR, Folder, Running, State
+from evergreen.rollout.router import token
+from evergreen.serving.predictions import salt
 from evergreen.threads import thread_limits
 
 if TYPE_CHECKING:
@@ -132,9 +134,9 @@ def environment(folder: Folder, state: State, name: str, recipe: Recipe) -> dict
         k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "EVERGREEN_S3", "EVERGREEN_SERVING"))
     }
     own = s3.variables(state.endpoint, credentials, state.bucket)
-    secret = {"EVERGREEN_USER_SALT": credentials.salt}
+    secret = {salt.VARIABLE: credentials.salt}
     if name.startswith((ROUTER, CONTROLLER)):
-        secret["EVERGREEN_ROUTER_TOKEN"] = credentials.token
+        secret[token.VARIABLE] = credentials.token
     return {**inherited, **thread_limits(1), **own, **secret, **recipe.variables}
 
 

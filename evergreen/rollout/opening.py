@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from evergreen.errors import InputError
 from evergreen.project.model import Rollout, Serving
+from evergreen.project.wording import dotted
 from evergreen.registry.records import ModelVersion
 from evergreen.rollout import plans
 from evergreen.rollout.chronicle import noted
@@ -90,7 +91,7 @@ def settings_like(record: RolloutRecord | None, version: ModelVersion) -> tuple[
             return Rollout.model_validate(own["rollout"]), Serving.model_validate(own["serving"])
         except ValidationError as error:
             problem = error.errors()[0]
-            place = ".".join(str(part) for part in problem["loc"])
+            place = dotted(problem["loc"])
             found = f"was pushed with settings that this Evergreen does not know: {place}: {problem['msg']}"
             remedy = "Deploy it with its project file (--project)."
             raise InputError(f"{version.name}@{version.version}", found, remedy=remedy) from error

@@ -283,6 +283,11 @@ class Load:
             self.answers.append(Answer(time.time(), user, identity, status, model, taken))
         return bool(status)
 
+    def more(self, count: int) -> None:
+        """Wait until so many more requests have ended."""
+        wanted = len(self.answers) + count
+        until(lambda: len(self.answers) >= wanted, 20)
+
     @property
     def statuses(self) -> Counter:
         return Counter(a.status for a in self.answers)

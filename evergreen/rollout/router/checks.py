@@ -2,7 +2,6 @@
 
 import math
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -34,9 +33,7 @@ class Endpoint:
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches it."""
-        with suppress(ValueError):
-            return ip_address(self.host).is_loopback
-        return self.host == "localhost"
+        return ip_address(self.host).is_loopback if self.numeric else self.host == "localhost"
 
 
 def endpoint(text: str, field: str) -> Endpoint:
