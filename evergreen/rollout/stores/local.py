@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from evergreen.rollout.record import RolloutRecord
 from evergreen.rollout.stores.interface import Kept, StateStore, checked_id, closed, in_order, readable
 
 _Signature = tuple[int, int, int]
+_SETTLED_NS = 2 * 10**9
 
 
 class LocalStates(StateStore):
@@ -67,7 +69,7 @@ class LocalStates(StateStore):
                 path.unlink(missing_ok=True)
 
     def _kept(self, name: str) -> Kept | None:
-        path = self._folder / name
+        path, now = self._folder / name, time.time_ns()
         with explained(path):
             try:
                 with path.open("rb") as handle:
@@ -81,7 +83,9 @@ class LocalStates(StateStore):
                 self._known.pop(name, None)
                 return None
         kept = readable(data, hashlib.sha256(data).hexdigest(), str(path))
-        self._known[name] = signature, kept
+        # Clocks of files tick, and inodes are used again: what is younger may change and look as it did.
+        if now - state.st_mtime_ns > _SETTLED_NS:
+            self._known[name] = signature, kept
         return kept
 
     def _tag(self, path: Path) -> str | None:
