@@ -1,18 +1,54 @@
 """Server processes for tests: free ports, a process that is ready, and one that answers."""
 
+import contextlib
+import functools
+import http.client
+import itertools
 import os
 import signal
+import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from evergreen.serving.ports import free_ports
+_BLOCK = 400
+_BLOCKS = range(10_400, 20_000, _BLOCK)  # below what the system gives away, and what the platform looks for
+
+
+class _Ports:
+    """Ports that stay ours until a server listens on them: other test processes take theirs elsewhere.
+
+    A process has a block of ports as long as it holds the first of them.
+    """
+
+    def __init__(self) -> None:
+        self._held = socket.socket()
+        for first in _BLOCKS:
+            with contextlib.suppress(OSError):
+                self._held.bind(("127.0.0.1", first))
+                self._turns = itertools.cycle(range(first + 1, first + _BLOCK))
+                return
+        raise RuntimeError(f"no free block of ports from {_BLOCKS.start} to {_BLOCKS.stop}")
+
+    def next(self) -> int:
+        """One that nobody has, nor had a moment ago; all others come before it is given again."""
+        for port in itertools.islice(self._turns, _BLOCK):
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("", port))
+                return port
+        raise RuntimeError(f"none of {_BLOCK} ports is free")
+
+
+_ports = functools.cache(_Ports)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, each another one."""
+    return [_ports().next() for _ in range(count)]
 
 
 def free_port() -> int:
@@ -20,7 +56,7 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(
     command: list[str],
     folder: Path,
@@ -57,5 +93,5 @@ def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as response:
             return response.status == 200
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException):
         return False

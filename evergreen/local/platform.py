@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 S3_PORT, MODEL_PORT = 8333, 8080
 _BUCKET = "evergreen"
 _POLL_SECONDS = 0.1
+_BUSY_SECONDS = 10.0  # a server that answers late works; `up` must not replace it
 _FREE_PORTS = range(20_000, 32_000, 20)
 
 
@@ -274,7 +275,7 @@ def _plan_model(folder: Folder, state: State, model: str | None, port: int | Non
     wanted = (state.model_port or MODEL_PORT) if port is None else port
     if state.alive(MODEL_SERVER):
         same = (model, digest) == (state.model, state.digest) and wanted in (0, state.model_port)
-        if same and _is_ready(state):
+        if same and _is_ready(state, _BUSY_SECONDS):
             return state
         parts.stop(folder, state, MODEL_SERVER)
         state = state.with_part(MODEL_SERVER, None)
@@ -304,5 +305,5 @@ def _start_model(folder: Folder, state: State, deadline: float) -> State:
     return parts.start(folder, state, MODEL_SERVER, recipe, deadline, lambda: _is_ready(state))
 
 
-def _is_ready(state: State) -> bool:
-    return parts.is_ready(state.model_url, state.model.partition("@")[0])
+def _is_ready(state: State, timeout: float = 2.0) -> bool:
+    return parts.is_ready(state.model_url, state.model.partition("@")[0], timeout)

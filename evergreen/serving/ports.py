@@ -7,7 +7,7 @@ otherwise share a taken port in silence, and each would get a part of the connec
 import errno
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from evergreen.errors import InputError
@@ -81,14 +81,19 @@ def holder(port: int) -> str:
             fields = row.split()
             if fields[3] == _LISTEN and int(fields[1].rsplit(":", 1)[1], 16) == port:
                 inodes.add(f"socket:[{fields[9]}]")
-    for handle in Path("/proc").glob("[0-9]*/fd/*") if inodes else ():
-        try:
-            if str(handle.readlink()) in inodes:
-                process = handle.parents[1]
+    for process in Path("/proc").glob("[0-9]*") if inodes else ():
+        with suppress(OSError):  # it ended meanwhile, or is someone else's
+            if any(_link(handle) in inodes for handle in (process / "fd").iterdir()):
                 return f"process {process.name} ({(process / 'comm').read_text().strip()})"
-        except OSError:
-            continue
     return ""
+
+
+def _link(path: Path) -> str:
+    """Where a link goes; empty when it is gone."""
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""
 
 
 def require_free(host: str, port: int, purpose: str, remedy: str, patience: float = 0.0) -> None:

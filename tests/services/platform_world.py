@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import os
 import runpy
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -37,18 +39,28 @@ def folder(home: Path) -> Folder:
 
 
 def ask(address: str, user: str = "", rows: int = 1) -> tuple[int, dict]:
-    """Status and body of one prediction."""
-    connection = http.client.HTTPConnection(address, timeout=10)
+    """Status and body of one prediction; of a body that is not JSON the text."""
+    connection = http.client.HTTPConnection(address, timeout=60)
     try:
         headers = {"x-user-id": user} if user else {}
         connection.request("POST", "/v2/models/demo/rows", json.dumps({"rows": [ROW] * rows}), headers)
         answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        content, kind = answer.read(), answer.headers.get("content-type", "")
+        is_json = kind.startswith("application/json")
+        return answer.status, json.loads(content) if is_json else {"text": content.decode()}
     finally:
         connection.close()
 
 
-def until(condition, seconds=30, every=0.05):
+def status(address: str, user: str = "") -> int | str:
+    """Status of one prediction, or the name of what came instead of an answer."""
+    try:
+        return ask(address, user)[0]
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__
+
+
+def until(condition, seconds=60, every=0.05):
     """The first true value of a condition."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -57,6 +69,38 @@ def until(condition, seconds=30, every=0.05):
     return value
 
 
+def states(home: Path) -> dict[str, str]:
+    """How every part does."""
+    return {part.name: part.state for part in platform.status(home)}
+
+
+def until_states(home: Path, expected: dict[str, str]) -> None:
+    """Wait until the parts do so: a busy one may answer a look too late, and is `unwell` in that one."""
+    deadline = time.monotonic() + 60
+    while (found := states(home)) != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert found == expected
+
+
+def until_up(home: Path, *names: str) -> None:
+    """Wait until the platform has these parts, no others, and all of them are up."""
+    until_states(home, dict.fromkeys(names, "up"))
+
+
+def contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file below a folder with its bytes; the parts at work take some away meanwhile."""
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            try:
+                data = path.read_bytes() if path.is_file() else b""
+            except FileNotFoundError:
+                continue
+            yield path, data
+
+
 def gone(pid: int) -> bool:
     """Whether the process ended; one whose parent does not ask for its exit code stays as a zombie."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return True

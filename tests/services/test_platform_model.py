@@ -1,32 +1,26 @@
 """The embedded platform with a model: registry on its S3 server, model server, both as real processes."""
 
-import http.client
 import json
 import os
-import runpy
 import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
-import psutil
+import platform_world as world
 import pytest
 
-from evergreen.decisions import Decision
 from evergreen.errors import InputError, NotFoundError
 from evergreen.local import platform
-from evergreen.registry import Registry
 from evergreen.storage import open_store
 
 pytestmark = pytest.mark.service
 
-HELP = runpy.run_path(str(Path(__file__).parents[1] / "unit" / "serving" / "conftest.py"))
-SAID = [Decision("model", "roc_auc min", "pass", "it is good enough")]
-ROW = {"age": 30.0, HELP["ODD"]: 5.5, "city": "a", "vip": True}
 UP = """
 import sys
+import threading
 from pathlib import Path
 from evergreen.local import platform, s3
 print(platform.up(Path(sys.argv[1]), s3_port=0)[0].pid)
@@ -39,7 +33,7 @@ HANGING_UP = INTERRUPTIBLE + UP.replace("print", "s3.takes_writes = lambda *_: F
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory):
     root = tmp_path_factory.mktemp("bundles")
-    return {kind: HELP["make_bundle"](root / kind, kind) for kind in ("binary", "multiclass")}
+    return {kind: world.make_bundle(root / kind, kind) for kind in ("binary", "multiclass")}
 
 
 @pytest.fixture
@@ -52,61 +46,48 @@ def home(tmp_path, monkeypatch):
     platform.down(tmp_path)
 
 
-def registry(home: Path) -> Registry:
-    return Registry(open_store(platform.store_uri(home)))
-
-
-def push(home: Path, bundle: Path) -> int:
-    version = registry(home).push("demo", bundle, decisions=SAID).version
-    registry(home).move("demo", "baseline", version, why="a test")
-    return version
-
-
 def served(part: platform.Part) -> dict:
-    address = part.url.removeprefix("http://")
-    connection = http.client.HTTPConnection(address, timeout=10)
-    connection.request("POST", "/v2/models/demo/rows", json.dumps({"rows": [ROW]}))
-    answer = json.loads(connection.getresponse().read())
-    connection.close()
-    return answer
+    return world.ask(part.url.removeprefix("http://"))[1]
 
 
 def hanging_up(home: Path) -> tuple[subprocess.Popen, Path]:
     """An `up` in a process of its own that waits for ever, and the state file that it has written."""
     process = subprocess.Popen([sys.executable, "-c", HANGING_UP, str(home)], stderr=subprocess.PIPE)
     file = home / "platform" / "state.json"
-    deadline = time.monotonic() + 60
-    while not file.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    world.until(file.exists)
     return process, file
 
 
-def gone(pid: int) -> bool:
-    """Whether the process ended; one whose parent does not ask for its exit code stays as a zombie."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+def refused(part: platform.Part) -> bool:
+    """Whether nobody listens where a part did."""
+    try:
+        socket.create_connection(("127.0.0.1", int(part.url.rsplit(":", 1)[1]))).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_the_baseline_is_served_and_down_stops_it_all(home, bundles):
-    push(home, bundles["binary"])
+    world.push(home, bundles["binary"])
     s3, server = platform.up(home, model="demo@baseline", model_port=0)
-    assert [(p.name, p.state) for p in (s3, server)] == [("s3", "up"), ("model server", "up")]
+    assert [p.name for p in (s3, server)] == ["s3", "model server"]
+    world.until_up(home, "s3", "model server")
     assert served(server)["model_version"] == "1"
     assert served(server)["predictions"][0]["prediction"] in ("no", "yes")
     assert 0 < server.memory < 300 * 2**20
     assert "listening" in server.log.read_text()
     assert set(platform.down(home)) == {"s3", "model server"}
     for part in (s3, server):
-        assert gone(part.pid)
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", int(part.url.rsplit(":", 1)[1])))
+        assert world.gone(part.pid)
+        world.until(lambda part=part: refused(part))  # its threads may end after it
 
 
 def test_up_again_keeps_the_server_until_the_alias_moves(home, bundles):
-    push(home, bundles["binary"])
+    world.push(home, bundles["binary"])
     first = platform.up(home, model="demo@baseline", model_port=0)
     again = platform.up(home)
     assert [p.pid for p in first] == [p.pid for p in again]
-    push(home, bundles["multiclass"])
+    world.push(home, bundles["multiclass"])
     s3, server = platform.up(home, model="demo@baseline")
     assert s3.pid == first[0].pid and server.pid != first[1].pid and server.url == first[1].url
     assert served(server)["model_version"] == "2"
@@ -114,14 +95,22 @@ def test_up_again_keeps_the_server_until_the_alias_moves(home, bundles):
     assert served(server)["model_version"] == "1"
 
 
+def test_up_again_keeps_a_server_that_answers_late(home, bundles):
+    world.push(home, bundles["binary"])
+    server = platform.up(home, model="demo@baseline", model_port=0)[1]
+    os.kill(server.pid, signal.SIGSTOP)
+    threading.Timer(3.0, os.kill, (server.pid, signal.SIGCONT)).start()
+    assert platform.up(home)[1].pid == server.pid
+
+
 def test_a_killed_model_server_is_down_and_up_repairs_it(home, bundles):
-    push(home, bundles["binary"])
+    world.push(home, bundles["binary"])
     server = platform.up(home, model="demo@1", model_port=0)[1]
     os.kill(server.pid, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(server.pid)], timeout=5)
-    assert [p.state for p in platform.status(home)] == ["up", "down"]
+    world.until_states(home, {"s3": "up", "model server": "down"})
     again = platform.up(home)[1]
-    assert (again.state, again.url) == ("up", server.url)
+    assert again.url == server.url
+    world.until_up(home, "s3", "model server")
     assert served(again)["model_version"] == "1"
 
 
@@ -129,7 +118,8 @@ def test_a_model_that_is_not_there_changes_nothing(home):
     before = platform.status(home)
     with pytest.raises(NotFoundError, match="demo"):
         platform.up(home, model="demo@baseline", model_port=0)
-    assert [(p.name, p.pid, p.state) for p in platform.status(home)] == [("s3", before[0].pid, "up")]
+    assert [(p.name, p.pid) for p in platform.status(home)] == [("s3", before[0].pid)]
+    world.until_up(home, "s3")
 
 
 def test_up_with_a_model_that_is_not_there_starts_nothing(tmp_path):
@@ -140,7 +130,7 @@ def test_up_with_a_model_that_is_not_there_starts_nothing(tmp_path):
 
 
 def test_a_tampered_bundle_is_not_served_and_the_reason_is_told(home, bundles):
-    version = push(home, bundles["binary"])
+    version = world.push(home, bundles["binary"])
     store = open_store(platform.store_uri(home))
     key = f"models/demo/versions/{version:06d}/bundle/model.onnx"
     content = bytearray(store.read(key))
@@ -154,19 +144,20 @@ def test_a_tampered_bundle_is_not_served_and_the_reason_is_told(home, bundles):
 
 
 def test_a_taken_model_port_is_refused_and_s3_stays(home, bundles):
-    push(home, bundles["binary"])
+    world.push(home, bundles["binary"])
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=rf"port {port} for the model server: is taken .*--model-port"):
             platform.up(home, model="demo@baseline", model_port=port)
-    assert [(p.name, p.state) for p in platform.status(home)] == [("s3", "up")]
+    world.until_up(home, "s3")
 
 
 def test_the_parts_outlive_the_command_that_started_them(tmp_path):
     subprocess.run([sys.executable, "-c", UP, str(tmp_path)], check=True, timeout=120)
     try:
         (part,) = platform.status(tmp_path)
-        assert part.state == "up" and os.getsid(part.pid) == part.pid
+        assert os.getsid(part.pid) == part.pid
+        world.until_up(tmp_path, "s3")
     finally:
         assert platform.down(tmp_path) == ("s3",)
 
@@ -176,7 +167,7 @@ def test_an_interrupted_up_leaves_nothing(tmp_path):
     pid = json.loads(file.read_text())["parts"]["s3"]["pid"]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert gone(pid) and not file.exists()
+    assert world.gone(pid) and not file.exists()
 
 
 def test_an_up_that_was_killed_can_be_taken_down(tmp_path):
@@ -185,7 +176,7 @@ def test_an_up_that_was_killed_can_be_taken_down(tmp_path):
     process.communicate(timeout=60)
     (part,) = platform.status(tmp_path)
     assert platform.down(tmp_path) == ("s3",)
-    assert gone(part.pid)
+    assert world.gone(part.pid)
 
 
 def test_ups_at_the_same_time_make_one_platform(tmp_path):

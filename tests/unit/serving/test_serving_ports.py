@@ -1,8 +1,11 @@
 import os
 import socket
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
+from server_processes import free_port
 
 from evergreen.errors import InputError
 from evergreen.serving.ports import free_ports, holder, is_free, require_free
@@ -14,9 +17,9 @@ def test_a_port_someone_listens_on_is_not_free_and_the_holder_is_named(option, h
     with socket.socket() as taken:
         if option:
             taken.setsockopt(socket.SOL_SOCKET, option, 1)
-        taken.bind((host, 0))
+        port = free_port()
+        taken.bind((host, port))
         taken.listen()
-        port = taken.getsockname()[1]
         assert not is_free("127.0.0.1", port)
         assert holder(port).startswith(f"process {os.getpid()} (")
         with pytest.raises(
@@ -27,9 +30,19 @@ def test_a_port_someone_listens_on_is_not_free_and_the_holder_is_named(option, h
     assert holder(port) == ""
 
 
+def test_a_process_that_ends_while_the_holder_is_looked_for_is_passed_over(monkeypatch):
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    listed = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda *given: [Path(f"/proc/{gone.pid}"), *listed(*given)])
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        assert holder(port).startswith(f"process {os.getpid()} (")
+
+
 def test_a_port_just_left_by_its_server_is_free():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)) as server:
         link = socket.create_connection(("127.0.0.1", port))
         other, _ = server.accept()
         other.close()
@@ -38,12 +51,12 @@ def test_a_port_just_left_by_its_server_is_free():
 
 
 def test_a_port_that_is_given_back_soon_is_waited_for():
-    taken = socket.create_server(("127.0.0.1", 0))
-    port = taken.getsockname()[1]
+    port = free_port()
+    taken = socket.create_server(("127.0.0.1", port))
     with pytest.raises(InputError, match="is taken"):
         require_free("127.0.0.1", port, "x", "", patience=0.05)
     threading.Timer(0.2, taken.close).start()
-    require_free("127.0.0.1", port, "x", "", patience=10)
+    require_free("127.0.0.1", port, "x", "", patience=60)
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65536])
