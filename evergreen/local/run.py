@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def run_pipeline(
         InputError: when another run is using `root`.
     """
     root = root.resolve()
-    with explained(root), _locked(root):
+    with explained(root), _locked(root), _scratch() as scratch:
         argument_file = _prepare(root, arguments)
         command = [sys.executable, "-m", "pipelines", "run", name]
         command += ["--arguments", str(argument_file), "--root", str(root)]
@@ -107,6 +108,7 @@ def run_pipeline(
             **os.environ,
             **(environment or {}),
             "EVERGREEN_RUN_DIR": str(root),
+            "TMPDIR": scratch,
             "PYTHONSAFEPATH": "1",
         }
         begun = time.time()
@@ -128,6 +130,11 @@ def run_pipeline(
         result = collect(name, root, records, process.returncode, time.time() - begun)
         write_text(root / "run.json", json.dumps(result, indent=1, default=str) + "\n")
         return result
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """The tasks' own TMPDIR: kfp.local leaves a folder there for each, and a killed task what it wrote."""
+    return tempfile.TemporaryDirectory(prefix="evergreen-run-", ignore_cleanup_errors=True)
 
 
 @contextlib.contextmanager

@@ -49,8 +49,12 @@ def test_second_run_predicts_and_is_compared_with_the_first(workplace):
     listing = json.loads(workplace.evergreen("models", "--json").out)
     assert listing[0]["version"] == 1 and "baseline" in listing[0]["aliases"] and listing[0]["blessed"]
 
-    scored = workplace.evergreen("run", "predict_batch", "--project", str(project), "--root", "out")
+    scratch = workplace.path / "scratch"
+    scratch.mkdir()
+    words = ["run", "predict_batch", "--project", str(project), "--root", "out"]
+    scored = workplace.evergreen(*words, TMPDIR=str(scratch))
     assert scored.code == 0, scored.err
+    assert list(scratch.iterdir()) == [], "tasks leave nothing in the folder for temporary files"
     predictions = next(t for t in scored.run["tasks"] if t["component"] == "predict_batch")
     assert predictions["outputs"]["predictions"]
 
