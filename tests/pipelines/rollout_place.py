@@ -43,7 +43,7 @@ rollout:
     - {kind: experiment, share: 50, at_least: 1s, requests: 10, users: 100, looks: 2,
        require: not_worse, margin: 0.95, success: [{event: click}]}
   guardrails:
-    latency: {reaction: "off"}
+    latency: {reaction: "off", slo: 1s}  # four times that, and the baseline answers
     missing_inputs: {reaction: "off"}
     outputs: {reaction: "off"}
     min_events: 5

@@ -17,6 +17,7 @@ from minio.error import MinioException
 from server_processes import answers, free_ports, running
 from urllib3.exceptions import HTTPError
 
+from evergreen.local import platform
 from evergreen.storage import Store, open_store
 
 BUCKET = "evergreen"
@@ -75,6 +76,16 @@ def s3_server(port: int, access_key: str, secret_key: str) -> Server:
     endpoint = f"http://127.0.0.1:{port}"
     credentials = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key}
     return Server(f"s3://{BUCKET}", endpoint, {**credentials, "AWS_ENDPOINT_URL": endpoint})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ports_of_this_worker() -> Iterator[None]:
+    """Platforms of pytest's workers look for free ports in places of their own: a port is bound later."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(platform, "_FREE_PORTS", platform._FREE_PORTS[number::count])
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -145,7 +156,7 @@ def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         body = f'{{"name": "{BUCKET}"}}'.encode()
         request = urllib.request.Request(f"{url}/storage/v1/b?project=x", body, method="POST")
         request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=10):
+        with urllib.request.urlopen(request, timeout=60):
             yield server
 
 

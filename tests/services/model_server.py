@@ -67,7 +67,7 @@ class Server:
     def infer(self, inputs, **more):
         return self.ask("POST", "/v2/models/demo/infer", {"inputs": inputs, **more})
 
-    def until(self, path, status=200, seconds=30):
+    def until(self, path, status=200, seconds=60):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError, http.client.HTTPException):
@@ -76,7 +76,14 @@ class Server:
             time.sleep(0.02)
         raise AssertionError(self.log.read_text())
 
+    def until_at_work(self, count: int) -> None:
+        """Wait until so many prediction requests are at work."""
+        deadline = time.monotonic() + 30
+        while self.metrics()['evergreen_requests_in_flight{model_name="demo"}'] != count:
+            assert time.monotonic() < deadline, self.log.read_text()
+
     def stop(self, number=signal.SIGTERM) -> int:
+        """End it; one that waits for requests at work, which it does for 30 s at most, is too slow."""
         self.process.send_signal(number)
         return self.process.wait(20)
 

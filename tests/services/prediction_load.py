@@ -1,7 +1,8 @@
 """A process that serves made-up requests into a prediction log until it is killed: FOLDER STORE SECONDS.
 
-After each request that the log took, its id and the time go to standard output, unbuffered: that is when a
-client would have had its answer.
+After each request that the log took, its id goes to standard output, unbuffered: that is when a client would
+have had its answer. `written`, the number of requests that are in the log's files, and the time go there when
+that number has changed.
 """
 
 import os
@@ -32,8 +33,11 @@ def main() -> None:
     log = PredictionLogger(
         LogConfig(settings=settings, model="coupons", spool=spool, store=store, salt="salt")
     )
-    number, name = 0, secrets.token_hex(4)
+    number, name, written = 0, secrets.token_hex(4), 0
     while True:
+        if written != log.written:
+            written = log.written
+            os.write(1, f"written {written} {time.monotonic():.6f}\n".encode())
         for _ in range(4):
             arrays = [np.array([float(number)]), np.array([f"city {number % 9}"], dtype=object)]
             made = Prediction(np.array(["yes"], dtype=object), np.array([[0.25, 0.75]]))
@@ -42,8 +46,8 @@ def main() -> None:
                 Served(time.time(), request, "", "", IDENTITY, SIGNATURE, arrays, 1, made, 0.001)
             )
             if taken:
-                os.write(1, f"{request} {time.time():.6f}\n".encode())
-            number += 1
+                os.write(1, f"{request}\n".encode())
+                number += 1
         time.sleep(0.002)
 
 

@@ -87,7 +87,7 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, headers: d
         connection.close()
 
 
-def until(what, seconds: float = 10.0, pause: float = 0.02):
+def until(what, seconds: float = 30.0, pause: float = 0.02):
     """Wait for something to be true, and return it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -193,8 +193,9 @@ class Router:
     def envoy_pid(self) -> int:
         return json.loads((self.folder / "envoy.json").read_text())["pid"]
 
-    def buckets(self, seconds: float = 1.0) -> list[Bucket]:
-        """All buckets, once nothing new has come for a while."""
+    def buckets(self, seconds: float = 1.0, of: int = 0) -> list[Bucket]:
+        """All buckets, once they count `of` requests or more, and nothing new has come for a while."""
+        until(lambda: sum(a.requests for b in self.client.buckets(0) for a in b.arms.values()) >= of)
         found, quiet = self.client.buckets(0), time.monotonic()
         while time.monotonic() - quiet < seconds:
             time.sleep(0.1)
@@ -203,9 +204,9 @@ class Router:
                 found, quiet = now, time.monotonic()
         return found
 
-    def totals(self, seconds: float = 1.0, rollout: str = "r1") -> dict[str, ArmCounts]:
+    def totals(self, of: int = 0, rollout: str = "r1") -> dict[str, ArmCounts]:
         arms: dict[str, ArmCounts] = {}
-        for bucket in self.buckets(seconds):
+        for bucket in self.buckets(of=of):
             for arm, counts in bucket.arms.items():
                 if bucket.rollout == rollout:
                     arms[arm] = added(arms[arm], counts) if arm in arms else counts
@@ -286,7 +287,7 @@ class Load:
     def more(self, count: int) -> None:
         """Wait until so many more requests have ended."""
         wanted = len(self.answers) + count
-        until(lambda: len(self.answers) >= wanted, 20)
+        until(lambda: len(self.answers) >= wanted, 60)
 
     @property
     def statuses(self) -> Counter:

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
@@ -14,7 +15,6 @@ from evergreen.serving.predictions.reading import fetch, segments
 from evergreen.storage import open_store
 
 pytestmark = pytest.mark.service
-FLUSH, LATE = 0.2, 1.0
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,14 @@ def test_requests_answers_and_outcomes_arrive_in_the_store(start, tmp_path: Path
         assert not file.is_file() or b"Jane" not in file.read_bytes()
 
 
-def ask_until_killed(server: Server, answered: list[tuple[str, float]], name: str) -> None:
+def until(reached: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def ask_until_killed(server: Server, answered: list[str], name: str) -> None:
     connection = server.connect()
     body = json.dumps({"rows": [GOOD]}).encode()
     try:
@@ -92,15 +99,15 @@ def ask_until_killed(server: Server, answered: list[tuple[str, float]], name: st
             request = f"{name}-{number}"
             connection.request("POST", "/v2/models/demo/rows", body, {"x-request-id": request})
             if connection.getresponse().read():
-                answered.append((request, time.time()))
+                answered.append(request)
     except (OSError, ValueError):
         return
     except Exception as error:  # noqa: BLE001 - http.client's own, when the server is gone
         assert "Remote end closed" in str(error) or "IncompleteRead" in type(error).__name__
 
 
-def test_a_killed_servers_answers_are_logged_up_to_the_last_flush(start, tmp_path: Path):
-    everyone: list[list[tuple[str, float]]] = []
+def test_a_killed_servers_answers_are_in_the_log(start, tmp_path: Path):
+    everyone: list[list[str]] = []
     for round_ in range(2):
         server, answered = start(), [[], []]
         clients = [
@@ -108,15 +115,15 @@ def test_a_killed_servers_answers_are_logged_up_to_the_last_flush(start, tmp_pat
         ]
         for client in clients:
             client.start()
-        time.sleep(0.7 + 0.45 * round_)
+        until(lambda: min(map(len, answered)) > 50 * (1 + round_))  # noqa: B023 - called at once
         server.stop(signal.SIGKILL)
         for client in clients:
             client.join()
-        everyone += answered
+        everyone.append([request for client in answered for request in client])
     assert start().stop() == 0
+    # The writers of killed servers end what they began, at their own pace.
+    until(lambda: not any(path.is_dir() for path in (tmp_path / "spool").iterdir()))
     found = [r["request_id"] for r in logged(tmp_path)]
     assert len(found) == len(set(found))
-    for answered in everyone:
-        lost = [when for request, when in answered if request not in set(found)]
-        assert len(answered) - len(lost) > 20
-        assert not lost or answered[-1][1] - lost[0] <= FLUSH + LATE
+    for requests in everyone:
+        assert len(set(requests) - set(found)) <= 1  # a request is answered, then logged

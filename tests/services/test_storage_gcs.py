@@ -30,7 +30,7 @@ def test_nobody_listens_there(clean_environment, tmp_path):
             with pytest.raises(StorageError, match="not reachable") as caught:
                 use()
             assert not isinstance(caught.value, NotFoundError)
-            assert time.monotonic() - begun < 15
+            assert time.monotonic() - begun < 60  # the client's own patience is two minutes
 
 
 def test_no_credentials_at_all(clean_environment, tmp_path):

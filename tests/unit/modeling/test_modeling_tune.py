@@ -165,7 +165,7 @@ def test_no_substudy_outlives_its_parent(splits, tmp_path, sent):
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as parent:
         children = wait_for(lambda: psutil.Process(parent.pid).children(recursive=True), 2)
         os.kill(parent.pid, sent)
-    _, alive = psutil.wait_procs(children, timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=120)
     assert alive == []
 
 

@@ -225,7 +225,7 @@ def test_watch_follows_to_the_end(place, capsys):
     thread = threading.Thread(target=lead)
     thread.start()
     try:
-        out = place.typed(capsys, "watch", "shop", "--timeout", "30")
+        out = place.typed(capsys, "watch", "shop", "--timeout", "120")
     finally:
         stop.set()
         thread.join()

@@ -1,12 +1,15 @@
 """`python -m evergreen.rollout.controller` as a process: what it refuses, its page, how it ends."""
 
+import fcntl
 import json
+import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from rollout_world import World
@@ -23,35 +26,50 @@ COMMAND = [sys.executable, "-m", "evergreen.rollout.controller"]
 
 
 def fetched(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         return answer.read().decode()
+
+
+def page_of(log: Path) -> str:
+    """Where a controller serves its page, once it says so."""
+    found = re.search(r'"controller started".*"page": (\d+)}', log.read_text())
+    return f"http://127.0.0.1:{found[1]}" if found else ""
+
+
+def lease_in(state: Path) -> dict:
+    with (state / ".lease").open() as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)  # its holder writes it anew all the time
+        return json.loads(handle.read() or "{}")
 
 
 @pytest.mark.slow
 def test_it_serves_its_page_and_ends_on_sigterm(tmp_path):
     World(tmp_path)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = ["--state", str(tmp_path / "state"), "--store", str(tmp_path / "store"), "--port", str(port),
+    arguments = ["--state", str(tmp_path / "state"), "--store", str(tmp_path / "store"), "--port", "0",
                  "--fleet", f"local:{tmp_path}", "--router", "shop=http://127.0.0.1:9"]  # fmt: skip
-    process = subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "log"
+    with log.open("wb") as told:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], stderr=told, env={**os.environ, "EVERGREEN_LOG": "json"}
+        )
+    deadline = time.monotonic() + 60
+
+    def until(condition):
+        while not (found := condition()):
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        return found
+
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                assert fetched(f"http://127.0.0.1:{port}/healthz") == "ok\n"
-                if "evergreen_rollout_controller_leads 1.0" in fetched(f"http://127.0.0.1:{port}/metrics"):
-                    break
-            except OSError:
-                assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
-        assert json.loads((tmp_path / "state" / ".lease").read_text())["pid"] == process.pid
+        page = until(lambda: page_of(log))
+        assert fetched(f"{page}/healthz") == "ok\n"
+        until(lambda: "evergreen_rollout_controller_leads 1.0" in fetched(f"{page}/metrics"))
+        assert lease_in(tmp_path / "state")["pid"] == process.pid
     finally:
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=30)
-    assert process.returncode == 0, told
-    assert json.loads((tmp_path / "state" / ".lease").read_text() or "{}") == {}  # given up
+        process.wait(60)
+    assert process.returncode == 0, log.read_text()
+    assert lease_in(tmp_path / "state") == {}  # given up
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def cluster(monkeypatch, tmp_path):
     from kubernetes.config import kube_config
 
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(config))
+    monkeypatch.setattr(kube, "TIMEOUT", 60.0)  # a client that was kept waiting asks a second time
     kube.client.cache_clear()
     yield known
     kube.client.cache_clear()

@@ -39,6 +39,9 @@ def served(number: int, identity: Identity = IDENTITY, when: float = NOON) -> Se
     return Served(when, f"r{number}", "u", "baseline", identity, SIGNATURE, arrays, 1, prediction, 0.001)
 
 
+WHEN_TOLD = timedelta(minutes=10)  # for `flush`: the writer writes when it is woken, or at the end
+
+
 def settings(**given) -> PredictionLog:
     return PredictionLog(**{"flush": timedelta(milliseconds=10), **given})
 
@@ -62,8 +65,8 @@ def make(tmp_path: Path, store: LocalStore):
         one.close(2)
 
 
-def until(reached, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
+def until(reached) -> None:
+    deadline = time.monotonic() + 60
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -101,7 +104,7 @@ def test_everything_recorded_is_in_the_store_once_it_is_closed(make, store, tmp_
 
 
 def test_a_segment_has_one_version_and_one_day(make, store, tmp_path):
-    log = make()
+    log = make(flush=WHEN_TOLD)
     other = Identity("coupons", "2", "bb", "onnx")
     for k in range(6):
         log.record(served(k, other if k % 2 else IDENTITY, NOON + (86_400 if k > 3 else 0)))
@@ -130,14 +133,15 @@ def test_segments_are_shipped_by_time_and_by_size_while_the_server_runs(make, st
     for k in range(1000):
         small.record(served(k))
     until(lambda: sum(r.writer == small.writer for r in segments(store, "coupons")) >= 3)
-    assert small.spooled < 200_000
+    until(lambda: small.spooled < 200_000)
 
 
 def test_a_full_queue_drops_and_says_so_in_the_log(make, store, tmp_path):
-    log = make(queue=10, flush=timedelta(seconds=1))
-    log._hand.wake = lambda: None
+    log = make(queue=10, flush=WHEN_TOLD)
+    wake, log._hand.wake = log._hand.wake, lambda: None
     taken = [log.record(served(k)) for k in range(50)]
     assert sum(taken) == 10
+    wake()
     until(lambda: log.written == 10)
     log.record(served(99))
     log.close()
@@ -158,7 +162,7 @@ def test_what_was_dropped_at_the_end_is_told_too(make, store, tmp_path):
 
 
 def test_what_waits_is_bounded_by_its_bytes(make):
-    log = make(flush=timedelta(seconds=3))
+    log = make(flush=WHEN_TOLD)
     many = served(0)
     many.arrays, many.rows = [np.zeros(3_000_000)], 3_000_000
     assert [log.record(many) for _ in range(4)] == [True, True, False, False]
@@ -227,12 +231,12 @@ def test_a_store_that_is_away_costs_nothing_until_the_budget_is_used_up(make, tm
     k = 0
     while log.record(served(k)):
         k += 1
-        time.sleep(0.0001)
         assert k < 50_000
+        until(lambda: log.waiting < 100)
     assert log.dropped_by_reason == {"disk": 1}
     assert segments(store, "coupons") == []
     store.refuses = False
-    until(lambda: log.record(served(k)), 30)
+    until(lambda: log.record(served(k)))
     log.close()
     lost = log.dropped_by_reason["disk"]
     assert logged(store, tmp_path) == [f"r{n}" for n in range(k + 1)]
@@ -246,8 +250,8 @@ def test_what_a_closed_server_could_not_ship_the_next_one_does(make, tmp_path):
     for k in range(5):
         first.record(served(k))
     begun = time.monotonic()
-    first.close(8)
-    assert time.monotonic() - begun < 8
+    first.close(60)
+    assert time.monotonic() - begun < 30, "it tries a few times only"
     assert segments(store, "coupons") == []
     store.refuses = False
     second = make(to=store)
