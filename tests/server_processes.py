@@ -1,4 +1,4 @@
-"""Server processes for tests: free ports, a process that is ready, and one that answers."""
+"""Server processes for tests: free ports, a process that is ready, one that answers, and one that ended."""
 
 import contextlib
 import functools
@@ -12,8 +12,12 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
+import psutil
 import pytest
+
+T = TypeVar("T")
 
 _BLOCK = 400
 _BLOCKS = range(10_400, 20_000, _BLOCK)  # below what the system gives away, and what the platform looks for
@@ -95,3 +99,20 @@ def answers(url: str) -> bool:
             return response.status == 200
     except (OSError, http.client.HTTPException):
         return False
+
+
+def until(condition: Callable[[], T], seconds: float = 60.0, every: float = 0.02) -> T:
+    """The first true value of a condition."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
+        time.sleep(every)
+    return value
+
+
+def gone(pid: int) -> bool:
+    """Whether the process ended; one whose parent does not ask for its exit code stays as a zombie."""
+    try:
+        return psutil.Process(pid).status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return True

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psutil
 from chaos_bundles import ROW, SILENT, Kind, make_bundle
 from chaos_load import Load
+from server_processes import gone, until
 
 from evergreen.decisions import Decision
 from evergreen.errors import EvergreenError
@@ -42,15 +42,6 @@ QUIET: dict[str, Any] = {
 }  # fmt: skip
 """Only errors and empty outputs decide: machines that tests run on stall."""
 LONG = {"kind": "canary", "share": 50, "at_least": "10m"}
-
-
-def until(condition: Callable[[], T], seconds: float = 60.0, every: float = 0.05) -> T:
-    """The first true value of a condition."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
-        time.sleep(every)
-    return value
 
 
 def settings(*stages: dict[str, Any], **fields: Any) -> Rollout:
@@ -270,8 +261,3 @@ class World:
             for process in running:
                 process.kill()
                 process.wait()
-
-
-def gone(pid: int) -> bool:
-    """Whether a process ended; one whose parent does not ask for its exit code stays as a zombie."""
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE

@@ -8,7 +8,8 @@ import pytest
 from chaos_breach import counted_by_routers, seen_by_the_client
 from chaos_bundles import FEATURE
 from chaos_load import flips, models
-from chaos_world import LONG, settings, until
+from chaos_world import LONG, settings
+from server_processes import until
 
 pytestmark = pytest.mark.service
 MOST = 2.0

@@ -7,7 +7,8 @@ from collections import defaultdict
 
 import pytest
 from chaos_load import flips, models
-from chaos_world import gone, settings, until
+from chaos_world import settings
+from server_processes import gone, until
 
 from evergreen.errors import EvergreenError
 

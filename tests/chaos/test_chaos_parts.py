@@ -5,7 +5,8 @@ import time
 
 import pytest
 from chaos_load import flips, models
-from chaos_world import gone, settings, until
+from chaos_world import settings
+from server_processes import gone, until
 
 from evergreen.local import platform
 

@@ -9,8 +9,8 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from chaos_world import LONG, settings, until
-from server_processes import free_port
+from chaos_world import LONG, settings
+from server_processes import free_port, until
 
 pytestmark = pytest.mark.service
 

@@ -9,8 +9,8 @@ import time
 import pytest
 from chaos_bundles import ROW, make_bundle
 from chaos_load import Load, models
-from chaos_world import SAID, until
-from server_processes import free_port
+from chaos_world import SAID
+from server_processes import free_port, until
 
 from evergreen.registry import Registry
 from evergreen.rollout.plan import RoutePlan, Target

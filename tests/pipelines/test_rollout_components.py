@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from rollout_place import EVERGREEN, PROJECT, Place, standing, users
+from server_processes import until
 
 from evergreen.rollout import commands
 from evergreen.rollout.stores.local import LocalStates
@@ -81,7 +81,7 @@ def test_a_run_that_was_killed_attaches_and_an_abort_stops_it_with_the_reason(pl
             [EVERGREEN, *words, "--root", "first"], cwd=place.path, env=environment, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        id = until(lambda: under_way(place))
+        id = until(lambda: under_way(place), 120)
         first.send_signal(signal.SIGINT)
         assert first.wait(60) == 130
         assert not commands.status(states(place), id).ended
@@ -98,7 +98,7 @@ def test_a_run_that_was_killed_attaches_and_an_abort_stops_it_with_the_reason(pl
             [EVERGREEN, *words, "--root", "stopped"], cwd=place.path, env=environment, start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        until(lambda: (place.path / "stopped" / "tasks" / "await-rollout.json").exists())
+        until(lambda: (place.path / "stopped" / "tasks" / "await-rollout.json").exists(), 120)
         assert place.evergreen("rollout", "abort", "demo", "--why", "wrong data").returncode == 0
         assert waiting.wait(120) == 1
     run = json.loads((place.path / "stopped" / "run.json").read_text())
@@ -114,14 +114,6 @@ def test_a_run_that_was_killed_attaches_and_an_abort_stops_it_with_the_reason(pl
 def under_way(place: Place) -> str:
     found = states(place).current("demo")
     return found.record.id if found and not found.record.ended and found.record.phase == "running" else ""
-
-
-def until(condition, seconds=120.0):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.1)
-    return value
 
 
 def test_a_number_is_text_where_the_pipeline_wants_text():

@@ -8,8 +8,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from evergreen.decisions import Decision
 from evergreen.local import platform
 from evergreen.local.state import Folder
@@ -60,15 +58,6 @@ def status(address: str, user: str = "") -> int | str:
         return type(error).__name__
 
 
-def until(condition, seconds=60, every=0.05):
-    """The first true value of a condition."""
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(every)
-    return value
-
-
 def states(home: Path) -> dict[str, str]:
     """How every part does."""
     return {part.name: part.state for part in platform.status(home)}
@@ -96,11 +85,3 @@ def contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
             except FileNotFoundError:
                 continue
             yield path, data
-
-
-def gone(pid: int) -> bool:
-    """Whether the process ended; one whose parent does not ask for its exit code stays as a zombie."""
-    try:
-        return psutil.Process(pid).status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-    except psutil.NoSuchProcess:
-        return True

@@ -193,6 +193,12 @@ class Router:
     def envoy_pid(self) -> int:
         return json.loads((self.folder / "envoy.json").read_text())["pid"]
 
+    @property
+    def rotations(self) -> int:
+        """How often a log was set aside."""
+        lines = (self.folder / "evidence.jsonl").read_bytes().rpartition(b"\n")[0].splitlines()
+        return json.loads(lines[-1])["rotations"] if lines else 0
+
     def buckets(self, seconds: float = 1.0, of: int = 0) -> list[Bucket]:
         """All buckets, once they count `of` requests or more, and nothing new has come for a while."""
         until(lambda: sum(a.requests for b in self.client.buckets(0) for a in b.arms.values()) >= of)

@@ -9,7 +9,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import platform_world as world
+import psutil
 import pytest
+from server_processes import gone, until
 
 from evergreen.errors import InputError
 from evergreen.local import parts, platform, servers
@@ -51,7 +53,7 @@ def home(tmp_path, monkeypatch, bundles):
 
 
 def ready(fleet, version=1, replicas=1, serving=SERVING):
-    return world.until(lambda: fleet.ensure("demo", version, replicas, serving))
+    return until(lambda: fleet.ensure("demo", version, replicas, serving))
 
 
 def running(home, version=1, number=1):
@@ -61,7 +63,7 @@ def running(home, version=1, number=1):
 def given_back(place):
     """Wait for the port of a killed server: its threads may end after it. Returns where it is."""
     host, _, port = place.partition(":")
-    world.until(lambda: is_free(host, int(port)))
+    until(lambda: is_free(host, int(port)))
     return host, int(port)
 
 
@@ -73,7 +75,7 @@ def test_servers_come_up_on_free_ports_and_go_again(home):
     world.until_up(home, "s3", "model server demo@1 #1", "model server demo@1 #2")
     pids = [running(home, number=k).pid for k in (1, 2)]
     fleet.remove("demo", 1)
-    assert all(map(world.gone, pids)) and [p.name for p in platform.status(home)] == ["s3"]
+    assert all(map(gone, pids)) and [p.name for p in platform.status(home)] == ["s3"]
     fleet.remove("demo", 1)
 
 
@@ -91,7 +93,7 @@ def test_what_was_answered_is_in_the_store_when_the_server_is_gone(home):
 def test_secrets_reach_servers_by_environment_only(home):
     fleet = LocalFleet(home)
     ready(fleet)
-    process = world.psutil.Process(running(home).pid)
+    process = psutil.Process(running(home).pid)
     found = process.environ()
     secrets = world.folder(home).credentials()
     assert found["EVERGREEN_USER_SALT"] == secrets.salt and len(secrets.salt) == 64
@@ -106,7 +108,7 @@ def test_a_killed_server_is_started_again_on_its_port(home):
     fleet = LocalFleet(home)
     places = ready(fleet)
     os.kill(running(home).pid, signal.SIGKILL)
-    world.until(lambda: not running(home).process.alive())
+    until(lambda: not running(home).process.alive())
     given_back(*places)
     assert fleet.ensure("demo", 1, 1, SERVING) is None
     assert ready(fleet) == places and running(home).restarts == 1
@@ -116,7 +118,7 @@ def test_a_taken_port_is_left_to_whoever_has_it(home):
     fleet = LocalFleet(home)
     (place,) = ready(fleet)
     os.kill(running(home).pid, signal.SIGKILL)
-    world.until(lambda: not running(home).process.alive())
+    until(lambda: not running(home).process.alive())
     with socket.create_server(given_back(place)):
         (other,) = ready(fleet)
         assert other != place and world.ask(other)[0] == 200
@@ -133,10 +135,10 @@ def test_a_version_that_is_not_there_says_so_and_is_not_tried_all_the_time(home)
             return str(error)
         return ""
 
-    text = world.until(refused)
+    text = until(refused)
     assert "model server demo@7 #1: cannot be started" in text and "7" in text.splitlines()[-1]
     before = running(home, 7)
-    assert world.until(refused) == text and running(home, 7) == before
+    assert until(refused) == text and running(home, 7) == before
     down = next(p for p in platform.status(home) if p.name.endswith("demo@7 #1"))
     assert down.state == "down" and "cannot be started" in down.detail
     fleet.remove("demo", 7)
@@ -147,7 +149,7 @@ def test_no_store_is_no_reason_to_refuse_a_version(home):
     fleet = LocalFleet(home)
     s3 = world.folder(home).read().parts["s3"]
     os.kill(s3.pid, signal.SIGKILL)
-    world.until(lambda: not s3.process.alive())
+    until(lambda: not s3.process.alive())
     assert fleet.ensure("demo", 1, 1, SERVING) is None
     assert server_name("demo", 1, 1) not in world.folder(home).read().parts
     platform.up(home)
@@ -157,9 +159,9 @@ def test_no_store_is_no_reason_to_refuse_a_version(home):
 def test_ports_that_a_killed_store_gives_back_late_are_waited_for(home):
     state = world.folder(home).read()
     os.kill(state.parts["s3"].pid, signal.SIGKILL)
-    world.until(lambda: not state.parts["s3"].process.alive())
+    until(lambda: not state.parts["s3"].process.alive())
     last = max(parts.server(world.folder(home), state).ports.values())
-    world.until(lambda: is_free(state.host, last))
+    until(lambda: is_free(state.host, last))
     late = socket.create_server((state.host, last))
     threading.Timer(1.0, late.close).start()
     platform.up(home)
@@ -181,7 +183,7 @@ def test_a_killed_caller_leaves_servers_that_the_next_one_knows(home):
     pid = running(home).pid
     ready(LocalFleet(home), serving={})
     assert running(home).pid == pid
-    assert set(platform.down(home)) == {"s3", "model server demo@1 #1"} and world.gone(pid)
+    assert set(platform.down(home)) == {"s3", "model server demo@1 #1"} and gone(pid)
 
 
 def test_a_version_keeps_its_settings_and_is_never_made_smaller(home):
@@ -210,7 +212,7 @@ def test_a_server_that_hangs_is_replaced(home, monkeypatch):
     os.kill(first.pid, signal.SIGSTOP)
     with monkeypatch.context() as patch:  # not for the next one, which may be slow
         patch.setattr("evergreen.local.watch.HANGS_SECONDS", 0.5)
-        world.until(lambda: fleet.ensure("demo", 1, 1, SERVING) is None and not first.process.alive())
+        until(lambda: fleet.ensure("demo", 1, 1, SERVING) is None and not first.process.alive())
     given_back(*places)
     assert ready(fleet) == places and running(home).pid != first.pid
 

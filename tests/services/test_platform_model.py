@@ -11,6 +11,7 @@ from pathlib import Path
 
 import platform_world as world
 import pytest
+from server_processes import gone, until
 
 from evergreen.errors import InputError, NotFoundError
 from evergreen.local import platform
@@ -54,7 +55,7 @@ def hanging_up(home: Path) -> tuple[subprocess.Popen, Path]:
     """An `up` in a process of its own that waits for ever, and the state file that it has written."""
     process = subprocess.Popen([sys.executable, "-c", HANGING_UP, str(home)], stderr=subprocess.PIPE)
     file = home / "platform" / "state.json"
-    world.until(file.exists)
+    until(file.exists)
     return process, file
 
 
@@ -78,8 +79,8 @@ def test_the_baseline_is_served_and_down_stops_it_all(home, bundles):
     assert "listening" in server.log.read_text()
     assert set(platform.down(home)) == {"s3", "model server"}
     for part in (s3, server):
-        assert world.gone(part.pid)
-        world.until(lambda part=part: refused(part))  # its threads may end after it
+        assert gone(part.pid)
+        until(lambda part=part: refused(part))  # its threads may end after it
 
 
 def test_up_again_keeps_the_server_until_the_alias_moves(home, bundles):
@@ -167,7 +168,7 @@ def test_an_interrupted_up_leaves_nothing(tmp_path):
     pid = json.loads(file.read_text())["parts"]["s3"]["pid"]
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert world.gone(pid) and not file.exists()
+    assert gone(pid) and not file.exists()
 
 
 def test_an_up_that_was_killed_can_be_taken_down(tmp_path):
@@ -176,7 +177,7 @@ def test_an_up_that_was_killed_can_be_taken_down(tmp_path):
     process.communicate(timeout=60)
     (part,) = platform.status(tmp_path)
     assert platform.down(tmp_path) == ("s3",)
-    assert world.gone(part.pid)
+    assert gone(part.pid)
 
 
 def test_ups_at_the_same_time_make_one_platform(tmp_path):

@@ -11,6 +11,7 @@ import time
 import platform_world as world
 import psutil
 import pytest
+from server_processes import gone, until
 from typer.testing import CliRunner
 
 from evergreen.cli.app import app
@@ -129,7 +130,7 @@ def test_status_says_it_to_people_and_to_programs(routed):
         done = run(app, ["status", "--home", str(routed)])
         return done.output if done.exit_code == 0 else ""
 
-    text = world.until(shown)
+    text = until(shown)
     assert f"router   {url}" in text and "serves   demo@1" in text
     told = json.loads(run(app, ["status", "--home", str(routed), "--json"]).output)
     assert told["url"] == url and told["serves"] == "demo@1" and told["rollout"]
@@ -165,11 +166,11 @@ def test_what_cannot_be_is_refused_and_changes_nothing(routed, options, message)
 def test_what_is_killed_comes_back_and_no_request_is_lost(routed, victim):
     pid = pids(routed)[victim]
     with load(address(routed)) as statuses:
-        world.until(lambda: len(statuses) > 20)
+        until(lambda: len(statuses) > 20)
         os.kill(pid, signal.SIGKILL)
-        world.until(lambda: pids(routed)[victim] != pid and world.states(routed)[victim] == "up")
+        until(lambda: pids(routed)[victim] != pid and world.states(routed)[victim] == "up")
         count = len(statuses)
-        world.until(lambda: len(statuses) > count + 20)
+        until(lambda: len(statuses) > count + 20)
     assert set(statuses) == {200}
     world.until_up(routed, *OWN, *SERVERS)
 
@@ -178,14 +179,14 @@ def test_a_killed_envoy_comes_back_in_seconds(routed):
     pid = pids(routed)["envoy 1"]
     killed = time.time()
     os.kill(pid, signal.SIGKILL)
-    world.until(lambda: pids(routed)["envoy 1"] != pid and world.states(routed)["router #1"] == "up")
+    until(lambda: pids(routed)["envoy 1"] != pid and world.states(routed)["router #1"] == "up")
     assert psutil.Process(pids(routed)["envoy 1"]).create_time() - killed < 20
-    world.until(lambda: world.status(address(routed), "a") == 200)
+    until(lambda: world.status(address(routed), "a") == 200)
 
 
 def test_a_killed_supervisor_is_started_by_the_next_up(routed):
     os.kill(pids(routed)["supervisor"], signal.SIGKILL)
-    world.until(lambda: world.states(routed)["supervisor"] == "down")
+    until(lambda: world.states(routed)["supervisor"] == "down")
     platform.up(routed)
     world.until_up(routed, *OWN, *SERVERS)
 
@@ -196,9 +197,9 @@ def test_more_routers_share_the_port(routed):
         platform.up(routed, router=Wish(routers=2))
         after = pids(routed)
         assert after["router #1"] == before["router #1"] and "router #2" in after
-        world.until(lambda: len(statuses) > 20)
+        until(lambda: len(statuses) > 20)
         platform.up(routed, router=Wish(routers=1))
-    assert "router #2" not in pids(routed) and world.gone(after["envoy 2"])
+    assert "router #2" not in pids(routed) and gone(after["envoy 2"])
     assert set(statuses) == {200}
 
 
@@ -207,10 +208,10 @@ def test_down_ends_everything_and_answers_what_is_at_work(home):
     processes, url = pids(home), address(home)
     assert set(processes) == OWN | {"model server demo@1 #1", "envoy 1"}
     with load(url, 0.01) as statuses:
-        world.until(lambda: len(statuses) > 10)
+        until(lambda: len(statuses) > 10)
         stopped = platform.down(home)
     assert 503 not in statuses and 500 not in statuses
-    assert set(stopped) == set(processes) - {"envoy 1"} and all(map(world.gone, processes.values()))
+    assert set(stopped) == set(processes) - {"envoy 1"} and all(map(gone, processes.values()))
     with pytest.raises(OSError):
         world.ask(url)
     assert platform.overview(home) == platform.Overview(()) and not (home / "platform/state.json").exists()
@@ -222,10 +223,10 @@ def test_down_after_a_crash_leaves_nothing(home):
     for name in ("supervisor", "controller", "router #1"):  # in this order nobody starts another one again
         os.kill(processes[name], signal.SIGKILL)
     killed = ("supervisor", "controller", "router #1")
-    world.until(lambda: all(world.states(home)[name] == "down" for name in killed))
-    assert not world.gone(processes["envoy 1"])
+    until(lambda: all(world.states(home)[name] == "down" for name in killed))
+    assert not gone(processes["envoy 1"])
     platform.down(home)
-    assert all(map(world.gone, processes.values()))
+    assert all(map(gone, processes.values()))
 
 
 def test_a_taken_router_port_is_refused_and_nothing_is_left(home):
@@ -258,10 +259,10 @@ def test_a_rollout_outlives_a_restart_of_the_platform(home, bundles, monkeypatch
     world.push(home, bundles["multiclass"], baseline=False)
     records = LocalStates(home / "rollouts")
     registry = Registry(open_store(platform.store_uri(home)))
-    world.until(lambda: commands.status(records, "demo").ended)
+    until(lambda: commands.status(records, "demo").ended)
     record = commands.start(registry, records, "demo", 2, settings=QUICK, serving=Serving())
-    world.until(lambda: records.read(record.id).record.phase == "running")
-    world.until(lambda: "50 % demo@2" in platform.overview(home).serves)
+    until(lambda: records.read(record.id).record.phase == "running")
+    until(lambda: "50 % demo@2" in platform.overview(home).serves)
     before = {name: part.url for name, part in world.folder(home).read().parts.items()}
     platform.down(home)
     platform.up(home, s3_port=0, model="demo@baseline", router=Wish(port=0, drain=1.0))
@@ -271,7 +272,7 @@ def test_a_rollout_outlives_a_restart_of_the_platform(home, bundles, monkeypatch
     with load(address(home)) as statuses:
         ended = commands.wait(records, record.id, 120, every=0.2)
         assert ended.phase == "launched", platform.overview(home).rollout
-        world.until(lambda: "model server demo@1 #1" not in world.states(home))
+        until(lambda: "model server demo@1 #1" not in world.states(home))
     assert set(statuses) == {200}
     assert platform.overview(home).serves == "demo@2" and registry.resolve("demo@baseline").version == 2
     kept = world.folder(home).read().parts["model server demo@2 #1"].url

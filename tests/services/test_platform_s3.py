@@ -11,6 +11,7 @@ import platform_world as world
 import psutil
 import pytest
 from minio import Minio
+from server_processes import gone, until
 
 from evergreen.errors import InputError
 from evergreen.local import platform, s3
@@ -48,14 +49,14 @@ def test_up_serves_s3_on_its_own_ports_only_and_down_leaves_nothing(home):
 
     port = int(part.url.rsplit(":", 1)[1])
     expected = {("127.0.0.1", port + i) for i in range(10)}
-    world.until(lambda: len(listening(part.pid)) >= len(expected))
+    until(lambda: len(listening(part.pid)) >= len(expected))
     assert listening(part.pid) == expected
 
     client(home).put_object("evergreen", "a/b", io.BytesIO(b"kept"), 4)
     assert platform.store_uri(home) == "s3://evergreen"
     assert platform.down(home) == ("s3",)
 
-    assert world.gone(part.pid)
+    assert gone(part.pid)
     assert platform.status(home) == ()
     assert platform.environment(home) == {}
     left = {p.name for p in (home / "platform").iterdir()}
@@ -142,7 +143,7 @@ def test_a_start_that_never_gets_ready_is_undone(home, monkeypatch):
     monkeypatch.setattr(Folder, "write", lambda self, state: (started.append(state), write(self, state))[1])
     with pytest.raises(Exception, match=r"not ready after 0\.5 seconds"):
         platform.up(home, s3_port=0, deadline=0.5)
-    assert world.gone(started[0].parts["s3"].pid)
+    assert gone(started[0].parts["s3"].pid)
     assert platform.status(home) == ()
 
 

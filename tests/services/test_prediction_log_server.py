@@ -3,13 +3,13 @@
 import json
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
 import pyarrow.parquet as pq
 import pytest
 from model_server import GOOD, HELP, ODD, Server
+from server_processes import until
 
 from evergreen.serving.predictions.reading import fetch, segments
 from evergreen.storage import open_store
@@ -82,13 +82,6 @@ def test_requests_answers_and_outcomes_arrive_in_the_store(start, tmp_path: Path
     assert click["user"] == rows[0]["user"] != ""
     for file in [*(tmp_path / "store").rglob("*"), *(tmp_path / "spool").rglob("*")]:
         assert not file.is_file() or b"Jane" not in file.read_bytes()
-
-
-def until(reached: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def ask_until_killed(server: Server, answered: list[str], name: str) -> None:

@@ -7,7 +7,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from server_processes import until
 
 from evergreen.bundle import Input, Signature
 from evergreen.bundle.signature import Prediction
@@ -39,13 +39,6 @@ def served(number: int) -> Served:
     made = Prediction(np.array(["yes"], dtype=object), np.array([[0.25, 0.75]]))
     arrays = [np.array([float(number)])]
     return Served(time.time(), f"r{number}", "", "", IDENTITY, SIGNATURE, arrays, 1, made, 0.001)
-
-
-def until(reached: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def logger(spool: Path, store: str, settings: PredictionLog | None = None) -> PredictionLogger:

@@ -4,13 +4,13 @@ Set KUBECONFIG, and EVERGREEN_TEST_CLUSTER=1 to say that the cluster may be writ
 """
 
 import os
-import time
 import uuid
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
+from server_processes import until
 
 if not (os.environ.get("KUBECONFIG") and os.environ.get("EVERGREEN_TEST_CLUSTER") == "1"):
     pytest.skip("no cluster: set KUBECONFIG and EVERGREEN_TEST_CLUSTER=1", allow_module_level=True)
@@ -41,14 +41,6 @@ def documents(namespace):
         if path.name not in ("kustomization.yaml", "namespace.yaml"):
             text = path.read_text().replace("namespace: evergreen\n", f"namespace: {namespace}\n")
             yield from filter(None, yaml.safe_load_all(text))
-
-
-def until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
-    return value
 
 
 def test_the_cluster_takes_every_manifest_and_admits_its_pods(namespace):
@@ -86,15 +78,15 @@ def test_a_version_is_admitted_grows_and_goes(namespace):
             return str(error)  # here are neither its image nor its Secrets
 
     assert ensure() is None
-    assert len(until(pods)) == 1  # admitted by Pod Security
+    assert len(until(pods, every=0.3)) == 1  # admitted by Pod Security
     name = objects.object_name("my_model", 8)
     for _ in range(3):
         ensure()
     assert apps.read_namespaced_deployment(name, namespace).metadata.generation == 1
     ensure(2)
-    until(lambda: len(pods()) == 2)
+    until(lambda: len(pods()) == 2, every=0.3)
     fleet.remove("my_model", 8)
     fleet.remove("my_model", 8)
-    until(lambda: not pods())
+    until(lambda: not pods(), every=0.3)
     left = core.list_namespaced_service(namespace).items + apps.list_namespaced_deployment(namespace).items
     assert left == []

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from server_processes import until
 
 if not (os.environ.get("KUBECONFIG") and os.environ.get("EVERGREEN_TEST_CLUSTER") == "1"):
     pytest.skip("no cluster: set KUBECONFIG and EVERGREEN_TEST_CLUSTER=1", allow_module_level=True)
@@ -49,13 +50,6 @@ def states(namespace):
     yield states
     for kept in states.list():
         states.remove(kept.record.id)
-
-
-def until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_one_winner_and_a_whole_record(states):
@@ -152,7 +146,7 @@ def test_one_leads_and_another_takes_over(namespace):
     assert one.attempt() and not two.attempt()
     assert one.attempt()  # renewed
     assert not two.attempt()
-    until(two.attempt)  # the first one is silent
+    until(two.attempt, every=0.1)  # the first one is silent
     assert not one.attempt()
     two._until = time.monotonic() + 60  # it still leads when it gives up, however long that took
     two.release()

@@ -320,8 +320,10 @@ def test_evidence_is_what_the_clients_saw(router, pair):
     steps = plan(1, [baseline], [candidate], share=40, slo=0.1)
     assert router.client.put_plan(steps).applied
     begun = time.time()
+    rotations = router.rotations
     with Load([router.port], rate=150, users=50) as load:
-        time.sleep(4.5)  # past two rotations of the log
+        until(lambda: router.rotations >= rotations + 2)
+        load.more(50)
     ended = time.time()
     counts = router.totals(of=len(load.answers))
     for arm, model in (("baseline", "demo@1"), ("candidate", "demo@2")):
@@ -356,7 +358,8 @@ def test_killing_the_agent_at_random_counts_every_request_once(router, pair):
             router.kill()
             time.sleep(dice.uniform(0.0, 0.2))
             router.start()
-        time.sleep(2.3)
+        rotations = router.rotations
+        until(lambda: router.rotations > rotations)
     assert set(load.statuses) == {200}
     counts = router.totals(of=len(load.answers))
     assert {arm: c.requests for arm, c in counts.items()} == {
@@ -372,7 +375,7 @@ def test_the_dead_man_takes_the_candidate_back_and_only_a_newer_plan_returns_it(
     assert router.client.put_plan(live).applied
     with Load([router.port], rate=100) as load:
         for _ in range(5):
-            time.sleep(0.5)
+            until(lambda: router.client.state().silence > 0.5)
             assert router.client.heartbeat(1)
         silent = time.time()
         until(lambda: router.client.state().dead_man_fired)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from log_in_thread import logger_in_thread
+from server_processes import until
 
 from evergreen.bundle import Input, Signature
 from evergreen.bundle.signature import Prediction
@@ -63,13 +64,6 @@ def make(tmp_path: Path, store: LocalStore):
     yield logger
     for one in made:
         one.close(2)
-
-
-def until(reached) -> None:
-    deadline = time.monotonic() + 60
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def logged(store: LocalStore, tmp_path: Path, kind: str = "predictions") -> list[str]:
